@@ -1,0 +1,1 @@
+"""Business processes, a folder each; they import only what a user's process may."""

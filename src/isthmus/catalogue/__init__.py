@@ -1,0 +1,1 @@
+"""The models of connector.yaml and blueprint.yaml, and the registry that finds them."""

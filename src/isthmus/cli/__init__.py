@@ -1,0 +1,1 @@
+"""The `isthmus` command: a file a verb; `bootstrap` is the composition root."""

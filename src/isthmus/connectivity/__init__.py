@@ -1,0 +1,1 @@
+"""Everything between a vendor's wire and a canonical object."""

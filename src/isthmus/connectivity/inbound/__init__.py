@@ -1,0 +1,1 @@
+"""Message to object: verify, split, deduplicate, translate, poll."""

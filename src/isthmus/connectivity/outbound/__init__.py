@@ -1,0 +1,1 @@
+"""Object to message: send, effect, throttle, circuit breaker, retry."""

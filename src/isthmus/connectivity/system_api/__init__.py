@@ -1,0 +1,1 @@
+"""What each role can be asked to do: typed operations, vendor unknown."""

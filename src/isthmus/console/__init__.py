@@ -1,0 +1,1 @@
+"""What people look at: runs, exceptions, approvals, business events, catalogue."""

@@ -1,0 +1,1 @@
+"""HTTP in: webhooks, system, process and experience APIs."""

@@ -1,0 +1,1 @@
+"""Contracts and their changes, ownership of fields, access, audit, retention."""

@@ -1,0 +1,1 @@
+"""Reads a company's folder, checks it with file:line errors, compiles a release."""

@@ -1,0 +1,1 @@
+"""JSONata: run, field tables, lineage (the only importer of jsonatapy)."""

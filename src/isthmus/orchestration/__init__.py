@@ -1,0 +1,1 @@
+"""Taking work, playing it, waiting, compensating, parking: the durable core."""

@@ -1,0 +1,1 @@
+"""Tables and queries, a file a table group; the only writer of SQL."""

@@ -1,0 +1,1 @@
+"""Reads the journal: service levels, alerts, metrics, read models."""
