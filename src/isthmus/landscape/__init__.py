@@ -1,1 +1,1 @@
-"""Reads a company's folder, checks it with file:line errors, compiles a release."""
+"""Reads a company's folder, checks it with file:line:column errors, and compiles it to a release."""

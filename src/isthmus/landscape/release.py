@@ -1,0 +1,256 @@
+"""A release: a landscape compiled to what the running layers obey. Immutable, known by the hash of its content.
+
+What may happen is decided when it is compiled; at run time every room asks the release and nobody reads a file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from isthmus.catalogue.connector import Connector, Limits, Operation
+from isthmus.catalogue.registry import ConnectorFolder, Registry
+from isthmus.landscape.finding import did_you_mean
+from isthmus.landscape.secrets import resolve
+
+if TYPE_CHECKING:
+    from isthmus.mapping.expression import Expression
+    from isthmus.mapping.mapping import FieldAddition
+    from isthmus.mapping.mapping import Mapping as FieldMapping
+    from isthmus.model import BusinessUnit
+
+
+@dataclass(frozen=True)
+class ConnectionPlan:
+    """One account at a vendor. ``settings`` are as written, so what is secret still is a reference."""
+
+    name: str
+    connector: Connector
+    settings: Mapping[str, Any]
+    limits: Limits
+    settle_s: float
+    folder: ConnectorFolder
+    #: mapping file → text, the landscape's overrides applied
+    mappings: Mapping[str, str]
+    #: mapping file → who wrote it, for errors: a path relative to the landscape, or ``<connector>/mappings/<file>``
+    mapping_places: Mapping[str, str]
+    #: mapping file → the company's own fields added to it
+    additions: Mapping[str, Sequence[FieldAddition]]
+    #: vendor's object → the company's own fields that must be read along
+    extra_fields: Mapping[str, tuple[str, ...]]
+    codes: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class UnitPlan:
+    """A business unit: who it is, which connection fills which role, and its values for mappings."""
+
+    code: str
+    business_unit: BusinessUnit
+    roles: Mapping[str, str]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    """A process the landscape plays. ``code`` is ``package.module:function`` or ``path/to/file.py:function``."""
+
+    name: str
+    version: int
+    blueprint: str
+    code: str
+    starts_on: tuple[str, ...]
+    settings: Mapping[str, Any]
+    uses: Mapping[str, tuple[str, ...]]
+    units: tuple[str, ...]
+    folder: Path
+
+    def load(self) -> Callable[..., Any]:
+        """The process's function, its code imported now. Raises ImportError or AttributeError in words."""
+        place, _, function = self.code.rpartition(":")
+        module = _import_file(self.folder / place) if place.endswith(".py") else importlib.import_module(place)
+        loaded = getattr(module, function, None)
+        if loaded is None:
+            raise AttributeError(f"processes.{self.name}: {place} has no {function!r}")
+        return loaded  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class ServiceLevel:
+    """Between two events of one document no more than ``within_s`` seconds; else ``tell`` hears of it."""
+
+    name: str
+    begins: str
+    ends: str
+    within_s: float
+    tell: str
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds an API key: only its hash is known here."""
+
+    name: str
+    key_hash: str
+    scopes: tuple[str, ...]
+    title: str = ""
+    expires: str | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """People who are told, decide and mend."""
+
+    name: str
+    title: str
+    alert_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where the landscape runs. Values may be references."""
+
+    name: str
+    database: str = "sqlite"
+    otlp: str | None = None
+    public_url: str | None = None
+    console_url: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Release:
+    """What runs. Built by ``compile_release``; two releases with one ``id`` are the same in every respect."""
+
+    id: str
+    name: str
+    folder: Path
+    environment: Environment
+    units: Mapping[str, UnitPlan]
+    connections: Mapping[str, ConnectionPlan]
+    processes: Mapping[str, ProcessPlan]
+    service_levels: Mapping[str, ServiceLevel] = field(default_factory=dict)
+    access: Mapping[str, Holder] = field(default_factory=dict)
+    desks: Mapping[str, Desk] = field(default_factory=dict)
+    _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def operation(self, unit: str, role: str, name: str) -> tuple[ConnectionPlan, Operation]:
+        """Who does ``role.name`` for the unit, and how. Raises KeyError in words."""
+        if unit not in self.units:
+            raise KeyError(f"no business unit is called {unit!r}; {did_you_mean(unit, self.units)}")
+        roles = self.units[unit].roles
+        if role not in roles:
+            raise KeyError(f"business unit {unit!r} gives the role {role!r} to no connection")
+        connection = self.connections[roles[role]]
+        operations = connection.connector.operations
+        if name not in operations:
+            raise KeyError(f"{connection.connector.title} cannot {role}.{name}; {did_you_mean(name, operations)}")
+        return connection, operations[name]
+
+    def mapping(self, connection: str, file: str) -> FieldMapping:
+        """A connection's mapping, the landscape's overrides and own fields applied; compiled once."""
+        from isthmus.mapping.mapping import compile_mapping
+
+        plan, name = self.connections[connection], file.removeprefix("mappings/")
+        key = (connection, name)
+        if key not in self._compiled:
+            if name not in plan.mappings:
+                raise KeyError(f"{plan.connector.title} has no mapping {name!r}; {did_you_mean(name, plan.mappings)}")
+            self._compiled[key] = compile_mapping(
+                plan.mappings[name], file=plan.mapping_places[name], additions=plan.additions.get(name, ())
+            )
+        compiled: FieldMapping = self._compiled[key]
+        return compiled
+
+    def expression(self, text: str) -> Expression:
+        """An expression of a descriptor, compiled once."""
+        from isthmus.mapping.expression import compile_expression
+
+        if text not in self._compiled:
+            self._compiled[text] = compile_expression(text)
+        compiled: Expression = self._compiled[text]
+        return compiled
+
+    def unit_of(self, connection: str, values: Mapping[str, Any]) -> str | None:
+        """The business unit that a message of the connection belongs to; None where that cannot be told.
+
+        The only unit that uses the connection; among several the one whose code is ``values["unit"]``, or else the
+        one whose own values agree with all given ones it knows (at least one).
+        """
+        users = [unit for unit in self.units.values() if connection in unit.roles.values()]
+        if len(users) == 1:
+            return users[0].code
+        if (code := values.get("unit")) is not None:
+            return next((unit.code for unit in users if unit.code == code), None)
+        agreeing = [unit.code for unit in users if _agrees(unit.values, values)]
+        return agreeing[0] if len(agreeing) == 1 else None
+
+    def secret_settings(self, connection: str) -> dict[str, str]:
+        """All settings of a connection, references resolved now. Raises SecretMissing, which names the setting."""
+        plan = self.connections[connection]
+        return {name: self._resolved(plan, name, value) for name, value in plan.settings.items() if value is not None}
+
+    def public_settings(self, connection: str) -> dict[str, str]:
+        """The settings that mappings may see: resolved, without those the connector marks as secret."""
+        plan = self.connections[connection]
+        secret = secret_names(plan.connector)
+        return {
+            name: self._resolved(plan, name, value)
+            for name, value in plan.settings.items()
+            if value is not None and name not in secret
+        }
+
+    def _resolved(self, plan: ConnectionPlan, name: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return resolve(value, setting=f"connections.{plan.name}.settings.{name}", folder=self.folder)
+
+
+def compile_release(folder: Path, environment: str = "dev", *, registry: Registry | None = None) -> Release:
+    """Read, check and compile the landscape in ``folder``. Raises LandscapeProblems where a finding is an error."""
+    from isthmus.landscape.compiling import compiled
+
+    return compiled(folder, environment, registry)
+
+
+def secret_names(connector: Connector) -> set[str]:
+    """The settings that the connector marks as secret (``writeOnly``)."""
+    properties: Mapping[str, Any] = connector.settings.get("properties", {})
+    return {name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("writeOnly")}
+
+
+def _agrees(own: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    both = [name for name, value in given.items() if name in own and value is not None]
+    return bool(both) and all(str(own[name]) == str(given[name]) for name in both)
+
+
+def _import_file(path: Path) -> ModuleType:
+    """Import a process's file with its folder as a package, so that it may import its neighbours."""
+    package = f"isthmus_processes_{path.parent.resolve().as_posix().replace('/', '_')}".replace(".", "_")
+    if package not in sys.modules:
+        parent = importlib.util.module_from_spec(_spec(package, path.parent / "__init__.py", [str(path.parent)]))
+        sys.modules[package] = parent
+    name = f"{package}.{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = _spec(name, path, None)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _spec(name: str, path: Path, places: list[str] | None) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=places)
+    if spec is None:
+        raise ImportError(f"{path} is not a Python file")
+    return spec
