@@ -1,0 +1,299 @@
+"""What ``connector.yaml`` may say: what a vendor's application *is*, as data.
+
+Expressions are JSONata and nothing else. ``{name}`` in a request line, query, header or key is a placeholder: a
+dotted path into the context (see ``Context`` in ``mapping``), quoted as the transport demands.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from isthmus.catalogue.durations import parse_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Verdict = Literal["retry", "reauthenticate", "reject"]
+#: why it did not work, for grouping and for automatic retry
+ErrorClass = Literal["limit", "locked", "down", "access", "business", "missing", "conflict", "format"]
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Auth(_Described):
+    """How a connection signs in. Values are templates over ``settings``; ``basic`` and ``bearer`` need no call."""
+
+    kind: Literal["none", "basic", "bearer", "oauth2_client_credentials", "oauth2_jwt_bearer"]
+    user: str | None = None
+    password: str | None = None
+    token: str | None = None
+    token_path: str | None = Field(None, description="relative to base_url")
+    client_id: str | None = None
+    client_secret: str | None = None
+    scope: str | None = None
+    assertion: dict[str, str] = Field(default_factory=dict, description="claims of the JWT, templates")
+    private_key: str | None = None
+    lifetime: Duration | None = Field(None, description="assumed where the answer names no expires_in")
+    base_url: str | None = Field(None, description="JSONata over the token answer: where calls go from then on")
+
+
+class Limits(_Described):
+    """What the vendor allows one connection, until its headers say otherwise."""
+
+    concurrency: int = 10
+    requests_per_s: float | None = None
+    remaining: str | None = Field(None, description="header with the calls left, or JSONata over {headers} ")
+    reset_s: str | None = Field(None, description="JSONata over {headers}: seconds until the budget is full again")
+
+
+class ErrorRule(_Described):
+    """One rule about the vendor's errors; all given conditions must hold, the first rule that matches counts."""
+
+    status: int | list[int] | None = None
+    code: str | list[str] | None = None
+    says: str | None = Field(None, description="regular expression searched in the message")
+    verdict: Verdict
+    error_class: ErrorClass = Field(alias="class")
+    pause: Duration | None = Field(None, description="before a retry, where the vendor does not say Retry-After")
+
+
+class ErrorShape(_Described):
+    """Where an error body keeps its parts: JSONata over the parsed body."""
+
+    code: str
+    message: str
+    field: str | None = None
+
+
+class ProblemText(_Described):
+    """A vendor's code in words an order clerk knows; placeholders over {input, message, field, key}."""
+
+    means: str
+    mend: str
+
+
+class Probe(_Described):
+    """Looks for what a doubtful write may have left: by our key, in the vendor's own field, by a direct filter."""
+
+    request: str
+    query: dict[str, str] = Field(default_factory=dict)
+    found: str = Field(description="JSONata over the body: the object, or nothing")
+    all: str | None = Field(None, description="JSONata over the body: every living match, first one first")
+
+
+class Native(_Described):
+    """The vendor remembers our key itself, in a header, for a while."""
+
+    header: str
+    keeps: Duration
+    replayed: str | None = Field(None, description="response header that tells a stored answer from a new one")
+
+
+class Once(_Described):
+    """How a repeat of a write is made harmless. ``native`` needs a ``probe`` behind it."""
+
+    native: Native | None = None
+    upsert: Literal[True] | None = None
+    probe: Probe | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Once:
+        if self.native and not self.probe:
+            raise ValueError("once.native needs a probe behind it, for the time after the vendor forgot the key")
+        if not (self.upsert or self.probe):
+            raise ValueError("once needs one of: upsert, probe, or native with probe")
+        return self
+
+    @property
+    def rule(self) -> Literal["native", "upsert", "probe"]:
+        """The rule's name."""
+        return "native" if self.native else "upsert" if self.upsert else "probe"
+
+
+class ReferenceShape(_Described):
+    """What the vendor calls the object: JSONata over the object found in the answer."""
+
+    type: str
+    id: str
+    number: str | None = None
+    version: str | None = None
+
+
+class Request(_Described):
+    """One HTTP request and how its answer is read."""
+
+    request: str = Field(description="METHOD path, relative to base_url, with placeholders")
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    mapping: str | None = Field(None, description="file below mappings/: context → body")
+    found: str | None = Field(None, description="JSONata over the body: the object in the answer; nothing: not found")
+    missing: list[int] = Field(default_factory=lambda: [404], description="statuses that mean: there is none")
+    version: str | None = Field(None, description="template: sent as If-Match")
+
+
+class Find(Request):
+    """A look for an object that may exist already; skipped unless ``when`` (JSONata over the context) holds."""
+
+    when: str | None = None
+
+
+class Part(Request):
+    """One request of a sequence; its answer is ``parts.<part>`` for the later ones."""
+
+    part: str
+    when: str | None = Field(None, description="JSONata over the context; skipped where it does not hold")
+    each: str | None = Field(None, description="JSONata over the context: once per item, as context.item")
+    once: Once | None = Field(None, description="absent only where the request reads")
+    deadline: Duration | None = None
+
+
+class Operation(_Described):
+    """What a role asks, in this vendor's requests. A write says ``once``; a read says ``reads: true``."""
+
+    request: str | None = None
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    mapping: str | None = None
+    found: str | None = None
+    missing: list[int] = Field(default_factory=lambda: [404])
+    version: str | None = None
+    reads: bool = False
+    pages: bool = Field(
+        False, description="follow the transport's next page until the end; found gives each page's items"
+    )
+    once: Once | None = None
+    deadline: Duration = timedelta(seconds=30)
+    needs: dict[str, str] = Field(
+        default_factory=dict,
+        description="name → JSONata over input giving a Link or canonical id; ids.<name> is its vendor id",
+    )
+    find: list[Find] = Field(default_factory=list, description="ensure: looks before anything is created, in order")
+    sequence: list[Part] = Field(default_factory=list)
+    result: str | None = Field(None, description="part whose object is the operation's; default the last one")
+    answer: str | None = Field(None, description="file below mappings/: context with body → canonical object")
+    reference: ReferenceShape | None = None
+
+    @model_validator(mode="after")
+    def _shape(self) -> Operation:
+        if bool(self.request) == bool(self.sequence):
+            raise ValueError("an operation has either a request or a sequence")
+        return self
+
+
+class HmacVerify(_Described):
+    """A signed webhook. ``signed`` is a template over {timestamp} and {body}; ``pair`` picks k=v in a header list."""
+
+    kind: Literal["hmac"]
+    header: str
+    pair: str | None = None
+    timestamp_header: str
+    timestamp_pair: str | None = None
+    timestamp_format: Literal["unix", "iso8601"]
+    signed: str
+    encoding: Literal["hex", "base64"]
+    secret: str = Field(description="the setting that holds the secret")
+    tolerance: Duration = timedelta(minutes=5)
+
+
+class PathVerify(_Described):
+    """A webhook without signature: a secret in the path, and values in the message that must equal settings."""
+
+    kind: Literal["path_secret"]
+    secret: str = Field(description="the setting that holds the secret: /webhooks/<connection>/<secret>")
+    equals: dict[str, str] = Field(default_factory=dict, description="JSONata over the parsed body → setting's name")
+
+
+class Acknowledge(_Described):
+    """What the vendor wants to hear once the call is stored."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    body: str = ""
+
+
+class Take(_Described):
+    """What one kind of message means. First match wins; a message that matches none is recorded and ignored."""
+
+    when: str | None = Field(None, description="JSONata over the message")
+    event: str = Field(pattern=r"^isthmus\.[a-z_]+\.[a-z_]+\.v\d+$")
+    object: str = Field(description="canonical object, e.g. quote")
+    subject: str | None = Field(None, description="JSONata over the message; default the channel's")
+    read: str | None = Field(None, description="operation that reads the full object where the message is a hint")
+    only: str | None = Field(
+        None, description="JSONata over the canonical object; where it fails the message is ignored"
+    )
+    mapping: str | None = Field(None, description="file below mappings/, where the message holds the object itself")
+
+
+class Cursor(_Described):
+    """How a poll moves on: only by values that the source returned, with an overlap, ties told apart by ``tie``."""
+
+    field: str
+    overlap: Duration = timedelta(minutes=10)
+    tie: str
+    start: Duration = Field(timedelta(days=1), description="how far back the first poll looks")
+
+
+class Inbound(_Described):
+    """One way in: a webhook, or a poll of a resource. Each part of it becomes a message."""
+
+    channel: Literal["webhook", "poll"]
+    format: Literal["json", "xml"] = "json"
+    verify: Annotated[HmacVerify | PathVerify, Field(discriminator="kind")] | None = None
+    acknowledge: Acknowledge = Acknowledge()
+    request: str | None = Field(None, description="poll: GET path; placeholders {cursor} and {cursor_tie}")
+    query: dict[str, str] = Field(default_factory=dict)
+    every: Duration = timedelta(seconds=30)
+    cursor: Cursor | None = None
+    split: str = Field("$", description="JSONata over the parsed body (or page): the messages")
+    id: str = Field(description="JSONata over the message: for deduplication")
+    subject: str = Field(description="JSONata over the message: the object at its source")
+    type: str | None = Field(None, description="JSONata over the message: the vendor's word for what happened")
+    version: str | None = Field(None, description="JSONata over the message: to tell older from newer")
+    takes: list[Take]
+    newest_wins: bool = False
+
+    @model_validator(mode="after")
+    def _shape(self) -> Inbound:
+        if self.channel == "poll" and not (self.request and self.cursor):
+            raise ValueError("a poll needs request and cursor")
+        if self.channel == "webhook" and not self.verify:
+            raise ValueError("a webhook needs verify: nobody may be believed unasked")
+        return self
+
+
+class Transport(_Described):
+    """The protocol, and what is the same in every call of this vendor."""
+
+    kind: Literal["rest", "odata_v2"]
+    encoding: Literal["json", "form"] = "json"
+    base_url: str = "{settings.base_url}"
+    headers: dict[str, str] = Field(default_factory=dict)
+    next: str | None = Field(None, description="JSONata over the body: address of the next page")
+    identity: str | None = Field(None, description="JSONata over the body to confirm who we are (for `check --online`)")
+
+
+class Connector(_Described):
+    """A vendor's application: one folder, this file, mappings, schema and few quirks."""
+
+    connector: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    roles: list[str]
+    settings: dict[str, Any] = Field(
+        description="JSON Schema of a connection's settings; secret ones have writeOnly: true"
+    )
+    transport: Transport
+    auth: Auth
+    limits: Limits = Limits()
+    settle: Duration = Field(timedelta(seconds=60), description="how late an effect can land after an answer was lost")
+    error: ErrorShape
+    errors: list[ErrorRule]
+    problems: dict[str, ProblemText] = Field(default_factory=dict)
+    inbound: dict[str, Inbound] = Field(default_factory=dict)
+    operations: dict[str, Operation]
+    extensions: dict[str, str] = Field(
+        default_factory=dict, description="canonical object → vendor object that carries its company fields"
+    )

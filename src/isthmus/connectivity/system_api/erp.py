@@ -1,0 +1,29 @@
+"""Enterprise resource planning: the ledger's customers, prices, stock, orders and legal invoices."""
+
+from __future__ import annotations
+
+from isthmus.connectivity.system_api.operation import Operation, Search
+from isthmus.model import Customer, Invoice, Order, Product, Reference
+
+#: finds the customer by cross-reference, by business number, by tax number, or creates it once
+ensure_customer: Operation[Customer, Customer] = Operation(
+    "erp", "ensure_customer", Customer, Customer, writes=True, per="object"
+)
+read_customer: Operation[Reference, Customer] = Operation("erp", "read_customer", Reference, Customer)
+search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
+    "erp", "search_customers", Search, Customer, many=True
+)
+read_product: Operation[Reference, Product] = Operation("erp", "read_product", Reference, Product)
+search_products: Operation[Search, tuple[Product, ...]] = Operation(
+    "erp", "search_products", Search, Product, many=True
+)
+#: the order as the ERP would take it now: its prices, tax, confirmed schedule lines and credit check; nothing is kept
+simulate_order: Operation[Order, Order] = Operation("erp", "simulate_order", Order, Order)
+create_order: Operation[Order, Order] = Operation("erp", "create_order", Order, Order, writes=True)
+cancel_order: Operation[Order, Order] = Operation("erp", "cancel_order", Order, Order, writes=True)
+read_order: Operation[Reference, Order] = Operation("erp", "read_order", Reference, Order)
+search_orders: Operation[Search, tuple[Order, ...]] = Operation("erp", "search_orders", Search, Order, many=True)
+read_invoice: Operation[Reference, Invoice] = Operation("erp", "read_invoice", Reference, Invoice)
+search_invoices: Operation[Search, tuple[Invoice, ...]] = Operation(
+    "erp", "search_invoices", Search, Invoice, many=True
+)

@@ -1,0 +1,32 @@
+"""Customer support: who is entitled to which help, and the cases they open."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from isthmus.connectivity.system_api.operation import Operation, Search
+from isthmus.model import Case, Customer, Entitlement, Reference
+
+
+class EntitlementGrant(BaseModel):
+    """An entitlement with the customer and people it is for, so that the desk knows them when they write."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entitlement: Entitlement
+    customer: Customer
+    request_number: str
+    order_number: str
+
+
+grant_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
+    "support", "grant_entitlement", EntitlementGrant, Entitlement, writes=True
+)
+revoke_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
+    "support", "revoke_entitlement", EntitlementGrant, Entitlement, writes=True
+)
+read_customer: Operation[Reference, Customer] = Operation("support", "read_customer", Reference, Customer)
+read_case: Operation[Reference, Case] = Operation("support", "read_case", Reference, Case)
+search_cases: Operation[Search, tuple[Case, ...]] = Operation("support", "search_cases", Search, Case, many=True)
+create_case: Operation[Case, Case] = Operation("support", "create_case", Case, Case, writes=True)
+update_case: Operation[Case, Case] = Operation("support", "update_case", Case, Case, writes=True)

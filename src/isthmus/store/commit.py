@@ -1,0 +1,135 @@
+"""Group commit: one writer, first in first out, a batch a transaction.
+
+A member that fails, fails alone: after a failed batch its members are run again one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from isthmus.store.transaction import StoreUnavailable, Transaction
+
+Work = Callable[[Transaction], Any]
+T = TypeVar("T")
+_BATCH_MAX = 256
+
+
+class _Member:
+    __slots__ = ("failure", "future", "loop", "result", "work")
+
+    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
+        self.work, self.loop, self.future = work, loop, future
+        self.result: Any = None
+        self.failure: BaseException | None = None
+
+
+class GroupCommit:
+    """Takes work from any thread's loop, runs it in order in its own thread, answers after the commit."""
+
+    def __init__(self, connect: Callable[[], Transaction], unavailable: tuple[type[BaseException], ...]) -> None:
+        """``connect`` opens the writer's connection (again after a loss); ``unavailable`` are the errors of a loss."""
+        self._connect, self._unavailable = connect, unavailable
+        self._transaction: Transaction | None = None
+        self._queue: queue.SimpleQueue[_Member | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="isthmus-writer", daemon=True)
+        self._thread.start()
+        self.batches = 0
+        self.members = 0
+
+    def submit(self, work: Work) -> asyncio.Future[Any]:
+        """Queue work; the future is done after its commit. Not awaiting it lets the write ride along."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._queue.put(_Member(work, loop, future))
+        return future
+
+    def close(self) -> None:
+        """Write what is queued, then stop."""
+        self._queue.put(None)
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while True:
+            batch, last = self._collect()
+            if batch:
+                self._commit(batch)
+                _answer(batch)
+            if last:
+                return
+
+    def _collect(self) -> tuple[list[_Member], bool]:
+        first = self._queue.get()
+        if first is None:
+            return [], True
+        batch = [first]
+        while len(batch) < _BATCH_MAX:
+            try:
+                member = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if member is None:
+                return batch, True
+            batch.append(member)
+        return batch, False
+
+    def _commit(self, batch: list[_Member]) -> None:
+        self.batches += 1
+        self.members += len(batch)
+        try:
+            self._together(batch)
+        except Exception:
+            for member in batch:
+                member.result = member.failure = None
+                try:
+                    self._together([member])
+                except Exception as error:
+                    member.failure = self._translated(error)
+
+    def _together(self, batch: list[_Member]) -> None:
+        if self._transaction is None:
+            self._transaction = self._connect()
+        transaction = self._transaction
+        try:
+            transaction.begin()
+            for member in batch:
+                member.result = member.work(transaction)
+            transaction.commit()
+        except BaseException as error:
+            self._abandon(transaction, error)
+            raise
+
+    def _abandon(self, transaction: Transaction, error: BaseException) -> None:
+        try:
+            transaction.rollback()
+        except self._unavailable:
+            self._transaction = None
+        if isinstance(error, self._unavailable):
+            self._transaction = None
+
+    def _translated(self, error: Exception) -> Exception:
+        if isinstance(error, self._unavailable):
+            return StoreUnavailable(f"the database cannot be written: {type(error).__name__}: {error}")
+        return error
+
+
+def _answer(batch: list[_Member]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Member]] = {}
+    for member in batch:
+        by_loop.setdefault(member.loop, []).append(member)
+    for loop, members in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, members)
+
+
+def _resolve(members: list[_Member]) -> None:
+    for member in members:
+        if member.future.done():
+            continue
+        if member.failure is not None:
+            member.future.set_exception(member.failure)
+        else:
+            member.future.set_result(member.result)

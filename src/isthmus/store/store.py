@@ -1,0 +1,130 @@
+"""The store: opens the database, writes through group commit, reads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from isthmus.store.clock import Clock, system_clock
+from isthmus.store.commit import GroupCommit
+from isthmus.store.transaction import Dialect, Row, StoreUnavailable, Transaction
+
+T = TypeVar("T")
+
+
+def _sqlite_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+
+
+class Store:
+    """All truth, in one database: ``sqlite:///path`` (one machine) or ``postgresql://…`` (many workers).
+
+    ``write`` waits for its commit, ``ride`` does not; both keep their order. ``read`` sees what is committed.
+    """
+
+    def __init__(self, url: str, clock: Clock = system_clock) -> None:
+        self.url, self.clock = url, clock
+        self.dialect: Dialect = "postgresql" if url.startswith("postgres") else "sqlite"
+        self._lost = self._losses()
+        self._commit = GroupCommit(self._connect, self._lost)
+        self._failed_rides = 0
+        self._local: Transaction | None = None
+        self._threads = (
+            ThreadPoolExecutor(4, thread_name_prefix="isthmus-reader") if self.dialect == "postgresql" else None
+        )
+        self._readers: list[Transaction] = []
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in the writer and wait for its commit. Raises StoreUnavailable, or what ``work`` raised."""
+        result: T = await self._commit.submit(work)
+        return result
+
+    def ride(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Run ``work`` in order with the other writes; the caller need not wait. Failures are counted."""
+        future: asyncio.Future[T] = self._commit.submit(work)
+        future.add_done_callback(self._count_failure)
+        return future
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run a query on what is committed."""
+        if self._threads is None:
+            return self._read_here(work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read_there, work)
+
+    def close(self) -> None:
+        """Write what is queued and let go of the database."""
+        self._commit.close()
+        if self._threads is not None:
+            self._threads.shutdown()
+        for reader in [*self._readers, *([self._local] if self._local else [])]:
+            reader._connection.close()
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """How many batches were committed, and how many members they had."""
+        return self._commit.batches, self._commit.members
+
+    def _count_failure(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and future.exception() is not None:
+            self._failed_rides += 1
+
+    def _read_here(self, work: Callable[[Transaction], T]) -> T:
+        if self._local is None:
+            self._local = self._connect()
+        try:
+            return work(self._local)
+        except self._lost as error:
+            self._local = None
+            raise StoreUnavailable(f"the database cannot be read: {error}") from error
+
+    def _read_there(self, work: Callable[[Transaction], T]) -> T:
+        try:
+            reader = self._readers.pop()
+        except IndexError:
+            reader = self._connect()
+        try:
+            result = work(reader)
+            reader.commit()
+        except self._lost as error:
+            raise StoreUnavailable(f"the database cannot be read: {error}") from error
+        except BaseException:
+            reader.rollback()
+            self._readers.append(reader)
+            raise
+        self._readers.append(reader)
+        return result
+
+    def _losses(self) -> tuple[type[BaseException], ...]:
+        if self.dialect == "sqlite":
+            return (sqlite3.OperationalError,)
+        import psycopg
+
+        return (psycopg.OperationalError, psycopg.InterfaceError)
+
+    def _connect(self) -> Transaction:
+        if self.dialect == "sqlite":
+            return Transaction(open_sqlite(sqlite_path(self.url)), "sqlite")
+        import psycopg
+        from psycopg.rows import dict_row
+
+        connection = psycopg.connect(self.url.replace("postgresql+psycopg", "postgresql"), row_factory=dict_row)
+        return Transaction(connection, "postgresql")
+
+
+def sqlite_path(url: str) -> Path:
+    """The file of ``sqlite:///relative`` or ``sqlite:////absolute``."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def open_sqlite(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit with WAL and full durability."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=512)
+    connection.row_factory = _sqlite_row
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection

@@ -1,0 +1,70 @@
+"""Leased worker slots with their heartbeat, on the database's clock; what a dead worker held is given back."""
+
+from __future__ import annotations
+
+from isthmus.store.transaction import Row, Transaction
+
+EXPIRY_MS = 6000
+
+
+def now_ms(tx: Transaction) -> int:
+    """The database's clock in milliseconds: leases are compared by one clock only."""
+    if tx.dialect == "postgresql":
+        return int(tx.value("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now"))
+    return int(tx.value("SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now"))
+
+
+def lease(tx: Transaction, *, holder: str, name: str) -> int:
+    """Lease the lowest free slot; its number."""
+    now = now_ms(tx)
+    if tx.dialect == "postgresql":
+        tx.run("SELECT pg_advisory_xact_lock(4721)")
+    free = tx.value("SELECT min(slot) AS slot FROM worker WHERE expires_at < :now", {"now": now})
+    if free is None:
+        free = int(tx.value("SELECT coalesce(max(slot), 0) + 1 AS slot FROM worker"))
+        tx.insert("worker", {"slot": free})
+    tx.run(
+        "UPDATE worker SET holder = :holder, name = :name, expires_at = :expires, progress = NULL WHERE slot = :slot",
+        {"slot": free, "holder": holder, "name": name, "expires": now + EXPIRY_MS},
+    )
+    return int(free)
+
+
+def beat(tx: Transaction, *, holder: str, progress: str) -> bool:
+    """Renew a lease; False where it was lost, and then the worker must stop."""
+    now = now_ms(tx)
+    touched = tx.run(
+        "UPDATE worker SET expires_at = :expires, progress = :progress WHERE holder = :holder AND expires_at >= :now",
+        {"expires": now + EXPIRY_MS, "progress": progress, "holder": holder, "now": now},
+    )
+    return touched > 0
+
+
+def release(tx: Transaction, holder: str) -> None:
+    """Give a slot back."""
+    tx.run("UPDATE worker SET expires_at = 0, holder = NULL WHERE holder = :holder", {"holder": holder})
+
+
+def abandoned(tx: Transaction) -> list[Row]:
+    """Runs whose holder's lease has run out."""
+    return tx.rows(
+        "SELECT id, owner, deaths FROM run WHERE owner IS NOT NULL"
+        " AND owner NOT IN (SELECT holder FROM worker WHERE holder IS NOT NULL AND expires_at >= :now)",
+        {"now": now_ms(tx)},
+    )
+
+
+def free_abandoned(tx: Transaction, run_id: str, owner: str, now: str) -> bool:
+    """Free one run of a dead holder and count the death; due at once."""
+    return (
+        tx.run(
+            "UPDATE run SET owner = NULL, deaths = deaths + 1, due_at = :now, fence = fence + 1 WHERE id = :id AND owner = :owner",
+            {"id": run_id, "owner": owner, "now": now},
+        )
+        > 0
+    )
+
+
+def living(tx: Transaction) -> list[Row]:
+    """The workers that live."""
+    return tx.rows("SELECT * FROM worker WHERE expires_at >= :now ORDER BY slot", {"now": now_ms(tx)})
