@@ -1,1 +1,4 @@
-"""JSONata: run, field tables, lineage (the only importer of jsonatapy)."""
+"""JSONata: mappings and expressions compiled to Python, exact decimals, code tables, lineage.
+
+The only importer of the JSONata engines. It imports nothing of ours. Start at ``mapping.py``.
+"""
