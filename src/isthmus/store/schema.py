@@ -372,21 +372,6 @@ cursor = Table(
     _text("polled_at", null=True),
 )
 
-command = Table(
-    "command",
-    metadata,
-    Column("id", _Serial, primary_key=True, autoincrement=True),
-    _text("at"),
-    _text("who"),
-    _text("verb"),
-    _text("about"),
-    _text("arguments"),
-    _text("done_at", null=True),
-    _text("answer", null=True),
-    Index("command_open", "id", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")),
-    sqlite_autoincrement=True,
-)
-
 answered = Table(
     "answered",  # Idempotency-Key of our own API: replays an answer, is not the business key
     metadata,

@@ -106,12 +106,17 @@ class Store:
         return (psycopg.OperationalError, psycopg.InterfaceError)
 
     def _connect(self) -> Transaction:
-        if self.dialect == "sqlite":
-            return Transaction(open_sqlite(sqlite_path(self.url)), "sqlite")
+        return self.open_connection(self.url)
+
+    @staticmethod
+    def open_connection(url: str) -> Transaction:
+        """A connection of its own, for a thread of its own."""
+        if not url.startswith("postgres"):
+            return Transaction(open_sqlite(sqlite_path(url)), "sqlite")
         import psycopg
         from psycopg.rows import dict_row
 
-        connection = psycopg.connect(self.url.replace("postgresql+psycopg", "postgresql"), row_factory=dict_row)
+        connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), row_factory=dict_row)
         return Transaction(connection, "postgresql")
 
 

@@ -74,11 +74,15 @@ class Transaction:
 
     def commit(self) -> None:
         """Commit."""
-        self._connection.commit()
+        if self.dialect == "sqlite":
+            self._connection.execute("COMMIT")
+        else:
+            self._connection.commit()
 
     def rollback(self) -> None:
         """Roll back."""
-        self._connection.rollback()
+        if self.dialect == "postgresql" or self._connection.in_transaction:
+            self._connection.rollback()
 
 
 @lru_cache(maxsize=256)

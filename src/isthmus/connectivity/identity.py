@@ -1,0 +1,100 @@
+"""Which ids are the same thing: vendor ids become canonical ids on the way in, and vendor ids again on the way out.
+
+A canonical id is made from the first reference under which an object is seen, so that two workers who see it at
+once make the same id; the cross-reference then keeps it, also where another system is linked to it later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from isthmus.store import references
+from isthmus.store.clock import instant
+from isthmus.store.store import Store
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_KEPT = 50_000
+
+
+def canonical_id(kind: str, connection: str, type_: str, id_: str) -> str:
+    """``customer_`` and 26 characters of Crockford's base 32, shaped like a ULID, from the first reference."""
+    digest = int.from_bytes(hashlib.sha256(f"{connection}/{type_}/{id_}".encode()).digest()[:17], "big")
+    text = ""
+    for _ in range(26):
+        digest, rest = divmod(digest, 32)
+        text += _ALPHABET[rest]
+    return f"{kind}_{text}"
+
+
+class Identities:
+    """The cross-reference with a small memory in front: links hardly ever change, and a forgotten one is read again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._canonical: dict[tuple[str, str, str], str] = {}
+        self._elsewhere: dict[tuple[str, str], str] = {}
+
+    async def identify(self, found: dict[str, Any], kind: str, connection: str) -> dict[str, Any]:
+        """Give a mapped object its canonical id (from its ``source``) and its links theirs.
+
+        A mapping writes a link's id as ``VendorType/vendor id``; ``source`` has type and id.
+        """
+        source = found.get("source")
+        if isinstance(source, dict):
+            source["connection"] = connection
+            found["id"] = await self.canonical(kind, connection, str(source["type"]), str(source["id"]), source.get("number"))
+        await self._links(found, connection)
+        return found
+
+    async def _links(self, value: Any, connection: str) -> None:
+        if isinstance(value, list):
+            for item in value:
+                await self._links(item, connection)
+        elif isinstance(value, dict):
+            id_ = value.get("id")
+            if isinstance(id_, str) and "kind" in value and "/" in id_:
+                type_, _, vendor_id = id_.partition("/")
+                value["id"] = await self.canonical(value["kind"], connection, type_, vendor_id, value.get("number"))
+            for item in value.values():
+                if isinstance(item, dict | list):
+                    await self._links(item, connection)
+
+    async def canonical(self, kind: str, connection: str, type_: str, id_: str, number: str | None = None) -> str:
+        """What we call this id of that connection; made and remembered at first sight."""
+        at = (connection, type_, id_)
+        known = self._canonical.get(at)
+        if known is None:
+            row = await self._store.read(lambda tx: references.canonical(tx, connection, type_, id_))
+            known = row["canonical_id"] if row else canonical_id(kind, connection, type_, id_)
+            if row is None:
+                self.link(kind, known, connection, type_, id_, number)
+            self._remember(self._canonical, at, known)
+        return known
+
+    async def at(self, canonical: str, connection: str) -> str | None:
+        """The vendor's id of our object at a connection, or None."""
+        known = self._elsewhere.get((canonical, connection))
+        if known is None:
+            rows = await self._store.read(lambda tx: references.elsewhere(tx, canonical, connection))
+            if rows:
+                known = str(rows[0]["id"])
+                self._remember(self._elsewhere, (canonical, connection), known)
+        return known
+
+    def link(self, kind: str, canonical: str, connection: str, type_: str, id_: str, number: str | None = None) -> None:
+        """Remember that an id at a connection is our object; rides along with the next commit."""
+        at = instant(self._store.clock())
+        self._store.ride(
+            lambda tx: references.link(
+                tx, connection=connection, type_=type_, id_=id_, kind=kind, canonical_id=canonical, number=number, version=None, at=at
+            )
+        )
+        self._remember(self._canonical, (connection, type_, id_), canonical)
+        self._remember(self._elsewhere, (canonical, connection), id_)
+
+    @staticmethod
+    def _remember(memory: dict[Any, str], key: Any, value: str) -> None:
+        if len(memory) >= _KEPT:
+            memory.clear()
+        memory[key] = value

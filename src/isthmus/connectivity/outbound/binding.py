@@ -1,0 +1,145 @@
+"""Binds a role's operation to one connection, and makes the context in which its mappings speak.
+
+(EIP: message router by business unit and role.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from isthmus.catalogue.connector import Operation as Requests
+from isthmus.connectivity.identity import Identities
+from isthmus.connectivity.outbound.outcome import Park, ParkedWork
+from isthmus.connectivity.system_api.operation import Operation
+from isthmus.connectivity.transport.connection import Connection
+from isthmus.landscape.release import ConnectionPlan, Release
+from isthmus.store.runs import Fence
+from isthmus.store.transaction import Row
+
+
+@dataclass(slots=True)
+class Asking:
+    """Who asks: a run with its fence, or (``run`` None) a system API on behalf of nobody but its caller."""
+
+    release: Release
+    unit: str
+    run: Row | None = None
+    fence: Fence | None = None
+    round: int = 1
+    step: str = ""
+    zone: str = "UTC"
+
+    @property
+    def key(self) -> str:
+        """The business key with its generation: ``OPP-1002~2``."""
+        if self.run is None:
+            return ""
+        base = str(self.run["business_key"] or self.run["subject"])
+        return base if self.run["generation"] == 1 else f"{base}~{self.run['generation']}"
+
+
+@dataclass(slots=True)
+class Bound:
+    """One operation at one connection, with the context of its mappings."""
+
+    operation: Operation[Any, Any]
+    plan: ConnectionPlan
+    requests: Requests
+    connection: Connection
+    release: Release
+    context: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def deadline_s(self) -> float:
+        """How long the vendor may work on a call, in seconds."""
+        return getattr(self.plan, "deadline_s", None) or self.requests.deadline.total_seconds()
+
+    def evaluate(self, expression: str, context: Mapping[str, Any] | Any) -> Any:
+        """Evaluate one of the descriptor's expressions."""
+        return self.release.expression(expression)(context)
+
+    def found(self, expression: str | None, body: Any) -> Any:
+        """The object that an expression picks from an answer; nothing and an empty list are None."""
+        if expression is None:
+            return body
+        picked = self.evaluate(expression, body)
+        return None if picked in (None, [], "") else picked
+
+
+class Bindings:
+    """Finds the connection that fills a role for a unit, and the vendor ids that an operation needs."""
+
+    def __init__(self, connections: Mapping[str, Connection], identities: Identities) -> None:
+        self.connections, self.identities = connections, identities
+
+    async def bind(
+        self, asking: Asking, operation: Operation[Any, Any], arguments: dict[str, Any], key: str, now: datetime, at: str | None = None
+    ) -> Bound:
+        """Bind an operation for whoever asks, at the connection that fills the role (or ``at`` a named one).
+
+        Raises Park where the landscape or a needed id is missing.
+        """
+        try:
+            if at is None:
+                plan, requests = asking.release.operation(asking.unit, operation.role, operation.name)
+            else:
+                plan = asking.release.connections[at]
+                requests = plan.connector.operations[operation.name]
+        except KeyError as error:
+            raise Park(
+                ParkedWork(
+                    title=f"Nothing in the landscape answers {operation} for unit {asking.unit or '(none)'}",
+                    error_class="missing",
+                    mend=f"give the unit a connection whose connector offers {operation} ({error.args[0]})",
+                    operation=str(operation),
+                )
+            ) from None
+        bound = Bound(operation, plan, requests, self.connections[plan.name], asking.release)
+        unit = asking.release.units.get(asking.unit)
+        zone = unit.business_unit.time_zone if unit else "UTC"
+        bound.context = {
+            "input": arguments,
+            "key": key,
+            "settings": public_settings(plan),
+            "values": unit.values if unit else {},
+            "unit": asking.unit,
+            "units": [{"code": u.code, "values": u.values} for u in asking.release.units.values()],
+            "ids": {},
+            "parts": {},
+            "today": now.astimezone(ZoneInfo(zone)).date().isoformat(),
+        }
+        bound.context["ids"] = await self._ids(bound)
+        return bound
+
+    async def _ids(self, bound: Bound) -> dict[str, str]:
+        ids: dict[str, str] = {}
+        for name, expression in bound.requests.needs.items():
+            optional = name.endswith("?")
+            link = bound.evaluate(expression, bound.context["input"])
+            canonical = link.get("id") if isinstance(link, dict) else link
+            found = await self.identities.at(canonical, bound.plan.name) if canonical else None
+            if found is not None:
+                ids[name.rstrip("?")] = found
+            elif not optional:
+                raise Park(
+                    ParkedWork(
+                        title=f"The {name} is not known in {bound.plan.connector.title} yet",
+                        error_class="missing",
+                        mend=f"create or link the {name} there, then replay",
+                        operation=str(bound.operation),
+                        connection=bound.plan.name,
+                        field=name,
+                        said=f"no cross-reference from {canonical or expression} to {bound.plan.name}",
+                    )
+                )
+        return ids
+
+
+def public_settings(plan: ConnectionPlan) -> dict[str, Any]:
+    """A connection's settings without those that its schema marks as secret, for mappings and probes."""
+    properties = plan.connector.settings.get("properties", {})
+    return {name: value for name, value in plan.settings.items() if not properties.get(name, {}).get("writeOnly")}

@@ -1,0 +1,235 @@
+"""One intended change outside, under its business key, and how doubt about it is ended. (EIP: idempotent receiver, inverted.)
+
+intended → done | refused | undone. Nothing is sent that is not intended in the store first; nothing doubtful is sent
+again before the operation's ``once`` rule has made the repeat harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from isthmus.catalogue.connector import Once, Probe, Request
+from isthmus.connectivity.outbound.binding import Asking, Bound
+from isthmus.connectivity.outbound.calling import Caller, Outcome
+from isthmus.connectivity.outbound.outcome import CancelAsked, Later, Park
+from isthmus.connectivity.outbound.reading import rendered
+from isthmus.connectivity.outbound.trouble import attempts_ended, parked
+from isthmus.connectivity.transport.answer import Call
+from isthmus.store import effects
+from isthmus.store.clock import instant, moment
+from isthmus.store.runs import Fence, FenceLost
+from isthmus.store.store import Store
+from isthmus.store.transaction import Row, Transaction
+
+SEND_WITHIN_S = 10.0
+TRIES_MAX = 4
+_PATIENT_S = 2.0
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One effect on its way: its row, the request and the rule that makes a repeat harmless."""
+
+    asking: Asking
+    bound: Bound
+    request: Request
+    once: Once
+    row: Row
+    deadline_s: float
+    settle_s: float
+    fresh: bool
+    repeated: bool = False
+
+    @property
+    def fence(self) -> Fence:
+        """The fence of whoever asks."""
+        assert self.asking.fence is not None
+        return self.asking.fence
+
+
+class Deliverer:
+    """Sends intended effects until there is a clear answer."""
+
+    def __init__(self, store: Store, caller: Caller, *, epoch_looks_first: bool = False) -> None:
+        """``epoch_looks_first``: a backup was restored, so the first send of any key under *probe* looks first."""
+        self._store, self._caller, self._looks_first = store, caller, epoch_looks_first
+
+    async def deliver(self, d: Delivery) -> Any:
+        """The vendor's object, once there is exactly one. Raises Park (refused), Later (still in doubt), FenceLost."""
+        if not d.fresh or (self._looks_first and d.once.rule != "upsert"):
+            if d.row["doubt"] and (adopted := await self._resolve(d)) is not None:
+                return adopted
+            await self._intend_again(d)
+        for attempt in range(1, TRIES_MAX + 1):
+            outcome = await self._send(d)
+            if outcome.succeeded:
+                return self._picked(d, outcome)
+            if outcome.failure is not None and outcome.failure.verdict == "reject" and not outcome.doubtful:
+                raise Park(parked(d.bound, outcome, d.asking.step))
+            if outcome.doubtful:
+                adopted = await self._after_doubt(d, outcome)
+                if adopted is not None:
+                    return adopted
+            else:
+                self._change(d, {"doubt": 0})
+            if attempt < TRIES_MAX:
+                await asyncio.sleep(_pause(attempt))
+                await self._intend_again(d)
+        raise attempts_ended(d.bound, outcome, d.asking, self._store.clock())
+
+    async def look(self, d: Delivery) -> Any:
+        """Look for what this effect left, without sending anything: the object, or None."""
+        return await self._probe(d)
+
+    # Sending --------------------------------------------------------------------------------------
+
+    async def _send(self, d: Delivery) -> Outcome:
+        # the clock is read right before the first byte: a worker that was frozen must not send what others took over
+        if self._store.clock() > moment(d.row["send_by"]):
+            await self._intend_again(d)
+        d.row["sends"] += 1
+        try:
+            return await self._caller.call(d.asking, d.bound, _call(d.row), part=d.row["part"])
+        except Later:
+            # the gate was closed: nothing went out
+            self._change(d, {"doubt": 0})
+            raise
+
+    async def _intend_again(self, d: Delivery) -> None:
+        """Write that it may be on its way once more, and wait until that stands."""
+        values = {"doubt": 1, "attempt": d.row["attempt"], "sends": d.row["sends"], **self.window(d.deadline_s, d.settle_s)}
+        if d.once.native is not None:
+            call = rendered(d.bound, d.request, idempotency_of(d.once, d.row))
+            values["request"] = stored(call)
+        if await self._store.write(lambda tx: effects.change(tx, d.fence, d.row["key"], values)):
+            raise CancelAsked
+        d.row.update(values)
+
+    def window(self, deadline_s: float, settle_s: float) -> dict[str, str]:
+        """Until when it may be sent, and when nothing can be under way any more if nobody hears of it."""
+        send_by = self._store.clock() + timedelta(seconds=SEND_WITHIN_S)
+        return {"send_by": instant(send_by), "clear_at": instant(send_by + timedelta(seconds=deadline_s + settle_s))}
+
+    def _picked(self, d: Delivery, outcome: Outcome) -> Any:
+        assert outcome.answer is not None
+        if d.repeated and d.once.rule == "probe":
+            d.row["look_at"] = instant(self._store.clock() + timedelta(seconds=d.settle_s))
+        native = d.once.native
+        if native and native.replayed and outcome.answer.headers.get(native.replayed.lower()):
+            d.row["rule"] = "native"
+        found = d.bound.found(d.request.found, outcome.answer.body)
+        return {} if found is None else found
+
+    # Doubt ----------------------------------------------------------------------------------------
+
+    async def _after_doubt(self, d: Delivery, outcome: Outcome) -> Any:
+        """An answer was lost, or was a 5xx. The object if it is there; None where it may be sent again."""
+        d.repeated = True
+        under_way_s = d.settle_s + (0 if outcome.failure is not None else d.deadline_s)
+        clear_at = self._store.clock() + timedelta(seconds=under_way_s)
+        self._change(d, {"doubt": 1, "clear_at": instant(clear_at)})
+        return await self._resolve(d)
+
+    async def _resolve(self, d: Delivery) -> Any:
+        """End doubt by the operation's rule. None: sending (again) is harmless now. Raises Later to look again later."""
+        d.repeated = True
+        if d.once.rule == "upsert":
+            d.row["rule"] = "upsert"
+            return None
+        if d.once.native is not None and self._vendor_remembers(d):
+            # one repeat under the same key; a second doubt under it is no news (a stored 500 is replayed for a day)
+            if d.row["looks"] == 0:
+                d.row["rule"] = "native"
+                self._change(d, {"looks": 1})
+                return None
+        return await self._look_until_clear(d)
+
+    async def _look_until_clear(self, d: Delivery) -> Any:
+        pause_s = 0.05
+        while True:
+            looked_at = self._store.clock()
+            found = await self._probe(d)
+            if found is not None:
+                d.row["rule"] = "probe"
+                return found
+            clear_at = moment(d.row["clear_at"])
+            if looked_at >= clear_at:
+                d.row.update(attempt=d.row["attempt"] + 1, looks=0)
+                return None
+            wait_s = (clear_at - self._store.clock()).total_seconds()
+            if min(pause_s, wait_s) > _PATIENT_S:
+                raise Later(self._store.clock() + timedelta(seconds=min(pause_s, wait_s)), "its answer was lost; looking again")
+            await asyncio.sleep(min(pause_s, max(wait_s, 0.0) + 0.001))
+            pause_s *= 2
+
+    async def _probe(self, d: Delivery) -> Any:
+        probe = d.once.probe
+        assert probe is not None
+        outcome = await self._looked(d, probe)
+        return None if outcome.answer is None or not outcome.succeeded else d.bound.found(probe.found, outcome.answer.body)
+
+    async def _looked(self, d: Delivery, probe: Probe) -> Outcome:
+        call = rendered(d.bound, Request(request=probe.request, query=probe.query))
+        for attempt in range(1, TRIES_MAX + 1):
+            outcome = await self._caller.call(d.asking, d.bound, call, part=d.row["part"], looks=True)
+            if outcome.succeeded or (outcome.failure is not None and outcome.failure.status == 404):
+                return outcome
+            if outcome.failure is not None and outcome.failure.verdict == "reject":
+                raise Park(parked(d.bound, outcome, d.asking.step))
+            await asyncio.sleep(_pause(attempt))
+        raise Later(self._store.clock() + timedelta(seconds=_PATIENT_S), f"cannot look: {outcome.said}")
+
+    async def all_living(self, d: Delivery) -> list[Any]:
+        """Every living object under our key, first one first: more than one means that a second was made."""
+        probe = d.once.probe
+        if probe is None:
+            return []
+        outcome = await self._looked(d, probe)
+        if not outcome.succeeded or outcome.answer is None:
+            return []
+        found = d.bound.evaluate(probe.all or probe.found, outcome.answer.body)
+        return found if isinstance(found, list) else [] if found is None else [found]
+
+    def _vendor_remembers(self, d: Delivery) -> bool:
+        native = d.once.native
+        assert native is not None
+        return self._store.clock() < moment(d.row["intended_at"]) + native.keeps * 0.9
+
+    def _change(self, d: Delivery, values: dict[str, Any]) -> None:
+        """Note news about an effect; rides along."""
+        d.row.update(values)
+        key, fence = d.row["key"], d.fence
+
+        def work(tx: Transaction) -> None:
+            try:
+                effects.change(tx, fence, key, values)
+            except FenceLost:
+                return
+
+        self._store.ride(work)
+
+
+def idempotency_of(once: Once, row: Row) -> tuple[str, str] | None:
+    """The vendor's header and our key in it; another attempt has another key."""
+    return (once.native.header, f"{row['key']}#{row['attempt']}"[-255:]) if once.native else None
+
+
+def stored(call: Call) -> str:
+    """A rendered request as it is kept, to be sent again byte for byte. Secrets are not in it."""
+    body = None if call.body is None else call.body.decode("utf-8", "surrogateescape")
+    return json.dumps({"method": call.method, "path": call.path, "headers": call.headers, "body": body})
+
+
+def _call(row: Row) -> Call:
+    kept = json.loads(row["request"])
+    body = None if kept["body"] is None else kept["body"].encode("utf-8", "surrogateescape")
+    return Call(method=kept["method"], path=kept["path"], headers=kept["headers"], body=body)
+
+
+def _pause(attempt: int) -> float:
+    return random.uniform(0.02, 0.08) * 2.0**attempt  # noqa: S311 - jitter

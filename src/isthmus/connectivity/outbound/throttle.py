@@ -1,0 +1,109 @@
+"""Permits for each connection: concurrency in this worker, rate and Retry-After shared by all workers.
+
+A worker takes a share of up to a second of the rate in one row update; a wait longer than a moment is not slept
+through but becomes a row, so that a burst holds neither memory nor slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from isthmus.catalogue.connector import Limits
+from isthmus.connectivity.outbound.circuit_breaker import CircuitBreaker
+from isthmus.connectivity.outbound.outcome import Later
+from isthmus.store import permits
+from isthmus.store.clock import instant, moment
+from isthmus.store.store import Store
+from isthmus.store.transaction import Row
+
+PATIENCE_S = 1.0
+_FRESH_S = 0.2
+
+
+class Throttle:
+    """The gate of one connection. ``async with throttle.permit():`` around each call."""
+
+    def __init__(self, store: Store, connection: str, limits: Limits) -> None:
+        self._store, self._connection, self._limits = store, connection, limits
+        self._places = asyncio.Semaphore(limits.concurrency)
+        self.breaker = CircuitBreaker(store, connection)
+        self._starts: deque[datetime] = deque()
+        self._row: Row | None = None
+        self._read_at: datetime | None = None
+        self.waiting = 0
+
+    @asynccontextmanager
+    async def permit(self) -> AsyncIterator[None]:
+        """Wait a moment for a permit. Raises Later where the wait would be long."""
+        await self._check()
+        start = await self._start()
+        pause = (start - self._store.clock()).total_seconds() if start else 0.0
+        if pause > PATIENCE_S:
+            raise Later(start or self._store.clock(), f"{self._connection} is at its rate limit")
+        if pause > 0:
+            await asyncio.sleep(pause)
+        self.waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def block(self, pause_s: float) -> None:
+        """Nobody calls before the pause is over: what the vendor asked of one holds for all."""
+        now = self._store.clock()
+        until = instant(now + timedelta(seconds=pause_s))
+        self._row = {**(self._row or {"open_until": None}), "blocked_until": until}
+        self._read_at = now
+        self._store.ride(lambda tx: permits.block(tx, self._connection, until, instant(now)))
+
+    async def _check(self) -> None:
+        now = self._store.clock()
+        if self._read_at is None or (now - self._read_at).total_seconds() > _FRESH_S:
+            self._read_at = now
+            self._row = await self._store.read(lambda tx: permits.read(tx, self._connection))
+        self.breaker.check(self._row)
+        blocked = self._row and self._row["blocked_until"]
+        if blocked and (until := moment(blocked)) > now:
+            pause = (until - now).total_seconds()
+            if pause > PATIENCE_S:
+                raise Later(until, f"{self._connection} asked us to wait")
+            await asyncio.sleep(pause)
+
+    async def _start(self) -> datetime | None:
+        rate = self._limits.requests_per_s
+        if not rate:
+            return None
+        now = self._store.clock()
+        while self._starts and self._starts[0] < now - timedelta(seconds=1):
+            self._starts.popleft()
+        if not self._starts:
+            await self._reserve(rate, now)
+        return self._starts.popleft() if self._starts else now
+
+    async def _reserve(self, rate: float, now: datetime) -> None:
+        share = max(1, int(rate / 4))
+        gap = timedelta(seconds=1 / rate)
+        row = self._row or await self._store.read(lambda tx: permits.read(tx, self._connection))
+        for _ in range(50):
+            free = moment(row["free_at"]) if row and row.get("free_at") else now
+            starts = max(free, now)
+            if (starts - now).total_seconds() > PATIENCE_S:
+                raise Later(starts, f"{self._connection} is at its rate limit")
+            end = starts + gap * share
+            row = await self._store.write(
+                lambda tx, s=starts, e=end: permits.reserve(  # type: ignore[misc]
+                    tx, self._connection, now=instant(now), starts=instant(s), free_at=instant(e)
+                )
+            )
+            if row["free_at"] == instant(end):
+                self._starts.extend(starts + gap * i for i in range(share))
+                return
+        raise Later(now + timedelta(seconds=PATIENCE_S), f"{self._connection} is at its rate limit")

@@ -1,0 +1,55 @@
+"""Turns a vendor's trouble into words and a next step: parked for people, or tried again later by its class."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from isthmus.connectivity.outbound.binding import Asking, Bound
+from isthmus.connectivity.outbound.calling import Outcome
+from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
+
+#: how long trouble of a class is retried by itself before a person is asked, and the first pause, in seconds
+_PATIENCE: dict[str, tuple[float, float]] = {"limit": (3600, 2), "locked": (900, 1), "down": (1800, 2)}
+
+
+def parked(bound: Bound, outcome: Outcome, step: str) -> ParkedWork:
+    """The exception of a clear refusal, in the connector's words where it has some for the vendor's code."""
+    failure = outcome.failure
+    title = bound.plan.connector.title
+    if failure is None:
+        return ParkedWork(
+            title=f"{title} does not answer {bound.operation}",
+            error_class="down",
+            mend="see whether it is up; the replay looks first and doubles nothing",
+            operation=str(bound.operation),
+            connection=bound.plan.name,
+            said=outcome.said,
+            step=step,
+            retry_s=60,
+        )
+    return ParkedWork(
+        title=failure.means or f"{title} refused {bound.operation}: {failure.message}",
+        error_class=failure.error_class,
+        mend=failure.mend or "mend it there or edit the input, then replay",
+        operation=str(bound.operation),
+        connection=bound.plan.name,
+        code=failure.code,
+        field=failure.field,
+        said=f"{failure.status} {failure.code}: {failure.message}",
+        step=step,
+        retry_s=60 if failure.error_class in _PATIENCE else None,
+    )
+
+
+def attempts_ended(bound: Bound, outcome: Outcome, asking: Asking, now: datetime) -> Park | Later:
+    """What to raise when a few tries in a row did not help: later while the class's patience lasts, then a person."""
+    failure = outcome.failure
+    error_class = failure.error_class if failure else "down"
+    patience_s, first_s = _PATIENCE.get(error_class, (0, 0))
+    began = asking.run["created_at"] if asking.run else None
+    age_s = (now - datetime.fromisoformat(began)).total_seconds() if began else patience_s
+    if asking.run is not None and age_s < patience_s:
+        pause_s = max(first_s, failure.pause_s or 0 if failure else 0, min(age_s / 4, 60))
+        return Later(now + timedelta(seconds=pause_s * random.uniform(0.8, 1.2)), outcome.said)  # noqa: S311 - jitter
+    return Park(parked(bound, outcome, asking.step))
