@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from isthmus.sandkit.faults import FaultRule
 from isthmus.sandkit.routes import Answer, Request
@@ -24,7 +26,7 @@ class Desk:
 
     async def answer(self, request: Request) -> Answer:
         """One JSON answer; 400 with a sentence where something is unknown or wrong."""
-        parts = [part for part in request.raw_path.split("/") if part][1:]
+        parts = [unquote(part) for part in request.raw_path.split("/") if part][1:]
         try:
             return Answer(200, await self._answer(request, parts))
         except (ValueError, KeyError, StopIteration) as error:
@@ -34,7 +36,7 @@ class Desk:
         first = next(iter(self._sandboxes.values()))
         if parts == ["faults"]:
             if request.method == "POST":
-                asked = request.json()
+                asked = json.loads(request.body)  # rates and delays are numbers here, not money
                 first.faults.set([_rule(rule) for rule in asked["rules"]], asked.get("seed"))
             return first.faults.as_json()
         if parts == ["clock"]:
@@ -65,13 +67,13 @@ class Desk:
                 return sandbox.show(kind, rest[0] if rest else None)
             case ["set", kind, key]:
                 with sandbox.world.transaction():
-                    return sandbox.change(kind, key, request.json())
+                    return sandbox.change(kind, key, _texts(request.json()))
             case ["play", name]:
                 verb = sandbox.verbs().get(name)
                 if verb is None:
                     raise ValueError(f"{sandbox.name} has no verb {name!r}; there are {', '.join(sandbox.verbs())}")
                 with sandbox.world.transaction():
-                    return verb.act(request.json() or {})
+                    return verb.act(_texts(request.json() or {}))
             case ["books"]:
                 return await _books(sandbox, request)
         raise ValueError(f"nothing here: {'/'.join(parts)}; there are show, set, play, verbs and books")
@@ -83,6 +85,12 @@ async def _books(sandbox: Sandbox, request: Request) -> Any:
     books = importlib.import_module(package)
     root = request.root if request.root.endswith(sandbox.name) else f"{request.root}/{sandbox.name}"
     return await asyncio.get_running_loop().run_in_executor(None, books.read, root, sandbox.credentials())
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """Arguments as text, whatever JSON they came as."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 
 
 def _rule(values: Mapping[str, Any]) -> FaultRule:

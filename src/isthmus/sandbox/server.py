@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -87,7 +88,7 @@ class SandboxServer:
             body=body,
             root=f"{scheme}://{host}{prefix}",
         )
-        request.path = request.raw_path
+        request.path = unquote(request.raw_path)
         if path.startswith(DESK):
             return _response(await self._desk.answer(request))
         if vendor is None:
