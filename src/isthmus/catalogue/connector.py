@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from isthmus.catalogue.durations import parse_duration
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+#: an expression; ``isthmus check`` compiles every field of this type and points at what it cannot read
+Jsonata = Annotated[str, Field(json_schema_extra={"format": "jsonata"})]
 Verdict = Literal["retry", "reauthenticate", "reject"]
 #: why it did not work, for grouping and for automatic retry
 ErrorClass = Literal["limit", "locked", "down", "access", "business", "missing", "conflict", "format"]
@@ -37,7 +39,7 @@ class Auth(_Described):
     assertion: dict[str, str] = Field(default_factory=dict, description="claims of the JWT, templates")
     private_key: str | None = None
     lifetime: Duration | None = Field(None, description="assumed where the answer names no expires_in")
-    base_url: str | None = Field(None, description="JSONata over the token answer: where calls go from then on")
+    base_url: Jsonata | None = Field(None, description="JSONata over the token answer: where calls go from then on")
 
 
 class Limits(_Described):
@@ -46,7 +48,7 @@ class Limits(_Described):
     concurrency: int = 10
     requests_per_s: float | None = None
     remaining: str | None = Field(None, description="header with the calls left, or JSONata over {headers} ")
-    reset_s: str | None = Field(None, description="JSONata over {headers}: seconds until the budget is full again")
+    reset_s: Jsonata | None = Field(None, description="JSONata over {headers}: seconds until the budget is full again")
 
 
 class ErrorRule(_Described):
@@ -63,9 +65,9 @@ class ErrorRule(_Described):
 class ErrorShape(_Described):
     """Where an error body keeps its parts: JSONata over the parsed body."""
 
-    code: str
-    message: str
-    field: str | None = None
+    code: Jsonata
+    message: Jsonata
+    field: Jsonata | None = None
 
 
 class ProblemText(_Described):
@@ -80,8 +82,8 @@ class Probe(_Described):
 
     request: str
     query: dict[str, str] = Field(default_factory=dict)
-    found: str = Field(description="JSONata over the body: the object, or nothing")
-    all: str | None = Field(None, description="JSONata over the body: every living match, first one first")
+    found: Jsonata = Field(description="JSONata over the body: the object, or nothing")
+    all: Jsonata | None = Field(None, description="JSONata over the body: every living match, first one first")
 
 
 class Native(_Described):
@@ -116,10 +118,10 @@ class Once(_Described):
 class ReferenceShape(_Described):
     """What the vendor calls the object: JSONata over the object found in the answer."""
 
-    type: str
-    id: str
-    number: str | None = None
-    version: str | None = None
+    type: Jsonata
+    id: Jsonata
+    number: Jsonata | None = None
+    version: Jsonata | None = None
 
 
 class Request(_Described):
@@ -129,7 +131,9 @@ class Request(_Described):
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     mapping: str | None = Field(None, description="file below mappings/: context → body")
-    found: str | None = Field(None, description="JSONata over the body: the object in the answer; nothing: not found")
+    found: Jsonata | None = Field(
+        None, description="JSONata over the body: the object in the answer; nothing: not found"
+    )
     missing: list[int] = Field(default_factory=lambda: [404], description="statuses that mean: there is none")
     version: str | None = Field(None, description="template: sent as If-Match")
 
@@ -137,15 +141,15 @@ class Request(_Described):
 class Find(Request):
     """A look for an object that may exist already; skipped unless ``when`` (JSONata over the context) holds."""
 
-    when: str | None = None
+    when: Jsonata | None = None
 
 
 class Part(Request):
     """One request of a sequence; its answer is ``parts.<part>`` for the later ones."""
 
     part: str
-    when: str | None = Field(None, description="JSONata over the context; skipped where it does not hold")
-    each: str | None = Field(None, description="JSONata over the context: once per item, as context.item")
+    when: Jsonata | None = Field(None, description="JSONata over the context; skipped where it does not hold")
+    each: Jsonata | None = Field(None, description="JSONata over the context: once per item, as context.item")
     once: Once | None = Field(None, description="absent only where the request reads")
     deadline: Duration | None = None
 
@@ -157,7 +161,7 @@ class Operation(_Described):
     query: dict[str, str] = Field(default_factory=dict)
     headers: dict[str, str] = Field(default_factory=dict)
     mapping: str | None = None
-    found: str | None = None
+    found: Jsonata | None = None
     missing: list[int] = Field(default_factory=lambda: [404])
     version: str | None = None
     reads: bool = False
@@ -166,7 +170,7 @@ class Operation(_Described):
     )
     once: Once | None = None
     deadline: Duration = timedelta(seconds=30)
-    needs: dict[str, str] = Field(
+    needs: dict[str, Jsonata] = Field(
         default_factory=dict,
         description="name → JSONata over input giving a Link or canonical id; ids.<name> is its vendor id",
     )
@@ -203,7 +207,9 @@ class PathVerify(_Described):
 
     kind: Literal["path_secret"]
     secret: str = Field(description="the setting that holds the secret: /webhooks/<connection>/<secret>")
-    equals: dict[str, str] = Field(default_factory=dict, description="JSONata over the parsed body → setting's name")
+    equals: dict[Jsonata, str] = Field(
+        default_factory=dict, description="JSONata over the parsed body → setting's name"
+    )
 
 
 class Acknowledge(_Described):
@@ -217,12 +223,12 @@ class Acknowledge(_Described):
 class Take(_Described):
     """What one kind of message means. First match wins; a message that matches none is recorded and ignored."""
 
-    when: str | None = Field(None, description="JSONata over the message")
+    when: Jsonata | None = Field(None, description="JSONata over the message")
     event: str = Field(pattern=r"^isthmus\.[a-z_]+\.[a-z_]+\.v\d+$")
     object: str = Field(description="canonical object, e.g. quote")
-    subject: str | None = Field(None, description="JSONata over the message; default the channel's")
+    subject: Jsonata | None = Field(None, description="JSONata over the message; default the channel's")
     read: str | None = Field(None, description="operation that reads the full object where the message is a hint")
-    only: str | None = Field(
+    only: Jsonata | None = Field(
         None, description="JSONata over the canonical object; where it fails the message is ignored"
     )
     mapping: str | None = Field(None, description="file below mappings/, where the message holds the object itself")
@@ -248,11 +254,11 @@ class Inbound(_Described):
     query: dict[str, str] = Field(default_factory=dict)
     every: Duration = timedelta(seconds=30)
     cursor: Cursor | None = None
-    split: str = Field("$", description="JSONata over the parsed body (or page): the messages")
-    id: str = Field(description="JSONata over the message: for deduplication")
-    subject: str = Field(description="JSONata over the message: the object at its source")
-    type: str | None = Field(None, description="JSONata over the message: the vendor's word for what happened")
-    version: str | None = Field(None, description="JSONata over the message: to tell older from newer")
+    split: Jsonata = Field("$", description="JSONata over the parsed body (or page): the messages")
+    id: Jsonata = Field(description="JSONata over the message: for deduplication")
+    subject: Jsonata = Field(description="JSONata over the message: the object at its source")
+    type: Jsonata | None = Field(None, description="JSONata over the message: the vendor's word for what happened")
+    version: Jsonata | None = Field(None, description="JSONata over the message: to tell older from newer")
     takes: list[Take]
     newest_wins: bool = False
 
@@ -272,8 +278,10 @@ class Transport(_Described):
     encoding: Literal["json", "form"] = "json"
     base_url: str = "{settings.base_url}"
     headers: dict[str, str] = Field(default_factory=dict)
-    next: str | None = Field(None, description="JSONata over the body: address of the next page")
-    identity: str | None = Field(None, description="JSONata over the body to confirm who we are (for `check --online`)")
+    next: Jsonata | None = Field(None, description="JSONata over the body: address of the next page")
+    identity: Jsonata | None = Field(
+        None, description="JSONata over the body to confirm who we are (for `check --online`)"
+    )
 
 
 class Connector(_Described):

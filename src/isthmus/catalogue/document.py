@@ -66,12 +66,12 @@ class Document:
             position, node = _start(child[0]), child[1]
         return position
 
-    def inside(self, path: tuple[str | int, ...], line: int, column: int) -> Position:
-        """The place in the file of a place (both from 1) inside the text at the path."""
+    def inside(self, path: tuple[str | int, ...], line: int, column: int, *, key: bool = False) -> Position:
+        """The place in the file of a place (both from 1) inside the text at the path, or inside the key itself."""
         node = self._root
-        for step in path:
+        for at, step in enumerate(path, 1):
             child = _child(node, step)
-            node = child[1] if child else node
+            node = child[0 if key and at == len(path) else 1] if child else node
         start = _start(node)
         if not isinstance(node, yaml.ScalarNode):
             return start
@@ -159,7 +159,7 @@ class _Reading:
                 own[key.value] = self.value(value)
         return {**merged, **own}
 
-    def _scalar(self, node: yaml.Node) -> Any:
+    def _scalar(self, node: Any) -> Any:
         text = str(node.value)
         if node.style is None:
             if text in _WORDS:

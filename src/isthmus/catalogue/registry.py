@@ -128,11 +128,16 @@ class BlueprintFolder:
     name: str
     path: Path
     module: str | None = None
+    shown: str | None = None
 
     @cached_property
     def document(self) -> Document:
         """blueprint.yaml with places. Raises OSError where there is none."""
-        return read_document(self.path / "blueprint.yaml", shown_as=f"{self.name}/blueprint.yaml", numbers=True)
+        return read_document(self.path / "blueprint.yaml", shown_as=self.place("blueprint.yaml"), numbers=True)
+
+    def place(self, file: str) -> str:
+        """How people see a file of this folder."""
+        return f"{self.shown or self.name}/{file}"
 
     @cached_property
     def descriptor(self) -> Blueprint:

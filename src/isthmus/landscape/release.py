@@ -5,25 +5,20 @@ What may happen is decided when it is compiled; at run time every room asks the 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isthmus.catalogue.connector import Connector, Limits, Operation
 from isthmus.catalogue.registry import ConnectorFolder, Registry
 from isthmus.landscape.finding import did_you_mean
+from isthmus.landscape.rules import Rule
 from isthmus.landscape.secrets import resolve
-
-if TYPE_CHECKING:
-    from isthmus.mapping.expression import Expression
-    from isthmus.mapping.mapping import FieldAddition
-    from isthmus.mapping.mapping import Mapping as FieldMapping
-    from isthmus.model import BusinessUnit
+from isthmus.mapping.expression import Expression, compile_expression
+from isthmus.mapping.mapping import FieldAddition, compile_mapping
+from isthmus.mapping.mapping import Mapping as FieldMapping
+from isthmus.model.party import BusinessUnit
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,9 @@ class UnitPlan:
 
 @dataclass(frozen=True)
 class ProcessPlan:
-    """A process the landscape plays. ``code`` is ``package.module:function`` or ``path/to/file.py:function``."""
+    """A process the landscape plays. ``code`` is ``package.module:function``, or ``path/to/file.py:function`` below
+    ``folder``. ``settings`` are read as their format says: a percentage is a Decimal, an amount Money, a duration a
+    timedelta, a date a date; defaults are filled in."""
 
     name: str
     version: int
@@ -70,15 +67,6 @@ class ProcessPlan:
     uses: Mapping[str, tuple[str, ...]]
     units: tuple[str, ...]
     folder: Path
-
-    def load(self) -> Callable[..., Any]:
-        """The process's function, its code imported now. Raises ImportError or AttributeError in words."""
-        place, _, function = self.code.rpartition(":")
-        module = _import_file(self.folder / place) if place.endswith(".py") else importlib.import_module(place)
-        loaded = getattr(module, function, None)
-        if loaded is None:
-            raise AttributeError(f"processes.{self.name}: {place} has no {function!r}")
-        return loaded  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -137,6 +125,7 @@ class Release:
     service_levels: Mapping[str, ServiceLevel] = field(default_factory=dict)
     access: Mapping[str, Holder] = field(default_factory=dict)
     desks: Mapping[str, Desk] = field(default_factory=dict)
+    rules: Mapping[str, Rule] = field(default_factory=dict)
     _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def operation(self, unit: str, role: str, name: str) -> tuple[ConnectionPlan, Operation]:
@@ -154,26 +143,27 @@ class Release:
 
     def mapping(self, connection: str, file: str) -> FieldMapping:
         """A connection's mapping, the landscape's overrides and own fields applied; compiled once."""
-        from isthmus.mapping.mapping import compile_mapping
-
         plan, name = self.connections[connection], file.removeprefix("mappings/")
         key = (connection, name)
         if key not in self._compiled:
             if name not in plan.mappings:
                 raise KeyError(f"{plan.connector.title} has no mapping {name!r}; {did_you_mean(name, plan.mappings)}")
             self._compiled[key] = compile_mapping(
-                plan.mappings[name], file=plan.mapping_places[name], additions=plan.additions.get(name, ())
+                plan.mappings[name],
+                file=plan.mapping_places[name],
+                additions=plan.additions.get(name, ()),
+                codes=plan.codes,
             )
         compiled: FieldMapping = self._compiled[key]
         return compiled
 
-    def expression(self, text: str) -> Expression:
-        """An expression of a descriptor, compiled once."""
-        from isthmus.mapping.expression import compile_expression
-
-        if text not in self._compiled:
-            self._compiled[text] = compile_expression(text)
-        compiled: Expression = self._compiled[text]
+    def expression(self, text: str, *, connection: str | None = None) -> Expression:
+        """An expression of a descriptor, compiled once; with the code tables of ``connection`` where it is named."""
+        key = (text, connection, "expression")
+        if key not in self._compiled:
+            codes = self.connections[connection].codes if connection else None
+            self._compiled[key] = compile_expression(text, codes=codes)
+        compiled: Expression = self._compiled[key]
         return compiled
 
     def unit_of(self, connection: str, values: Mapping[str, Any]) -> str | None:
@@ -227,30 +217,3 @@ def secret_names(connector: Connector) -> set[str]:
 def _agrees(own: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     both = [name for name, value in given.items() if name in own and value is not None]
     return bool(both) and all(str(own[name]) == str(given[name]) for name in both)
-
-
-def _import_file(path: Path) -> ModuleType:
-    """Import a process's file with its folder as a package, so that it may import its neighbours."""
-    package = f"isthmus_processes_{path.parent.resolve().as_posix().replace('/', '_')}".replace(".", "_")
-    if package not in sys.modules:
-        parent = importlib.util.module_from_spec(_spec(package, path.parent / "__init__.py", [str(path.parent)]))
-        sys.modules[package] = parent
-    name = f"{package}.{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = _spec(name, path, None)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _spec(name: str, path: Path, places: list[str] | None) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=places)
-    if spec is None:
-        raise ImportError(f"{path} is not a Python file")
-    return spec

@@ -1,0 +1,132 @@
+"""Does each connector in use say what it must: every write its ``once``, every mapping there, every expression sound?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from isthmus.catalogue.connector import Connector, Operation
+from isthmus.catalogue.document import Document
+from isthmus.catalogue.registry import ConnectorFolder
+from isthmus.landscape.checks.structure import report_yaml
+from isthmus.landscape.conforming import Conforming, Path, dotted
+from isthmus.landscape.finding import Findings, did_you_mean
+from isthmus.landscape.reading import FILE, Landscape
+
+_SETTING = re.compile(r"\{settings\.([A-Za-z_]\w*)\}")
+_READS = ("GET ", "HEAD ")
+
+
+def check_connectors(landscape: Landscape, findings: Findings) -> None:
+    """Each connector that a connection uses, once."""
+    for connection, folder in landscape.connections.items():
+        if not (folder.path / "connector.yaml").is_file():
+            at = landscape.document.at("connections", connection, "connector")
+            what = f"the connector {folder.name} has no connector.yaml"
+            findings.error(FILE, at, what, mend="install its package again")
+    for folder in landscape.connectors.values():
+        if (folder.path / "connector.yaml").is_file():
+            _check_connector(landscape, folder, findings)
+
+
+def _check_connector(landscape: Landscape, folder: ConnectorFolder, findings: Findings) -> None:
+    document = folder.document
+    report_yaml(document, findings)
+    if document.mistakes:
+        return
+    found = Findings()
+    schema = Connector.model_json_schema(by_alias=True)
+    Conforming(document, found, schema).read(document.value, schema, ())
+    findings.extend(found)
+    try:
+        descriptor = Connector.model_validate(document.value)
+    except ValidationError as error:
+        if not found:
+            _report_model(document, error, findings)
+        return
+    for name, operation in descriptor.operations.items():
+        _check_once(document, name, operation, findings)
+    for path, file in _mapping_names(document.value, ()):
+        if not _mapping_exists(landscape, folder, file):
+            what = f"{dotted(path)} names {file}, which is not in mappings/"
+            mend = did_you_mean(file.removeprefix("mappings/"), folder.mapping_files())
+            findings.error(document.file, document.at(*path), what, mend=mend)
+    _check_settings(document, descriptor, findings)
+
+
+def _check_once(document: Document, name: str, operation: Operation, findings: Findings) -> None:
+    """A write without ``once`` could happen twice."""
+    if operation.reads:
+        return
+    path: Path = ("operations", name)
+    mend = "write  once: {upsert: true}, once: {probe: …} or once: {native: …, probe: …}, or reads: true"
+    if operation.request and not operation.once:
+        what = f"{dotted(path)} writes and does not say once: a repeat could do it twice"
+        findings.error(document.file, document.key_at(*path), what, mend=mend)
+    for at, part in enumerate(operation.sequence):
+        if part.once is None and not part.request.startswith(_READS):
+            what = f"{dotted(path)}, part {part.part}, writes and does not say once: a repeat could do it twice"
+            findings.error(document.file, document.at(*path, "sequence", at), what, mend=mend)
+
+
+def _check_settings(document: Document, descriptor: Connector, findings: Findings) -> None:
+    """Placeholders and webhooks name settings that the connector declares."""
+    known = descriptor.settings.get("properties", {})
+    for path, text in _texts(document.value, ()):
+        for name in _SETTING.findall(text):
+            if name not in known:
+                what = f"{dotted(path)} asks for the setting {name!r}, which settings does not declare"
+                findings.error(document.file, document.at(*path), what, mend=did_you_mean(name, known))
+    for name, channel in descriptor.inbound.items():
+        if channel.verify and channel.verify.secret not in known:
+            path = ("inbound", name, "verify", "secret")
+            what = f"{dotted(path)} names the setting {channel.verify.secret!r}, which settings does not declare"
+            findings.error(document.file, document.at(*path), what, mend=did_you_mean(channel.verify.secret, known))
+        for at, take in enumerate(channel.takes):
+            if take.read and not (take.read in descriptor.operations and descriptor.operations[take.read].reads):
+                path = ("inbound", name, "takes", at, "read")
+                what = f"{dotted(path)} names {take.read!r}, which is not an operation that reads"
+                reading = [name for name, operation in descriptor.operations.items() if operation.reads]
+                findings.error(document.file, document.at(*path), what, mend=did_you_mean(take.read, reading))
+
+
+def _mapping_names(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("mapping", "answer") and isinstance(item, str):
+                yield (*path, key), item
+            else:
+                yield from _mapping_names(item, (*path, key))
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _mapping_names(item, (*path, at))
+
+
+def _mapping_exists(landscape: Landscape, folder: ConnectorFolder, file: str) -> bool:
+    if folder.mapping_path(file).exists():
+        return True
+    users = [name for name, used in landscape.connections.items() if used.name == folder.name]
+    return all(landscape.mapping_text(name, file.removeprefix("mappings/")) for name in users)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if path or key != "settings":
+                yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from _texts(item, (*path, at))
+    elif isinstance(value, str):
+        yield path, value
+
+
+def _report_model(document: Document, error: ValidationError, findings: Findings) -> None:
+    for details in error.errors(include_url=False):
+        path = tuple(step for step in details["loc"] if isinstance(step, str | int))
+        at = document.at(*path)
+        what = f"{dotted(path)}: {details['msg'].removeprefix('Value error, ')}"
+        findings.error(document.file, at, what)

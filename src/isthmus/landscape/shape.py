@@ -1,0 +1,148 @@
+"""What ``isthmus.yaml`` may say: the models its JSON Schema is made from, and by which a checked file is read.
+
+Every scalar is the text that stands in the file (``catalogue.document``); a ``format`` says how it is read
+(``formats``). Anything that may differ between environments is written ``env:NAME`` or ``file:secrets/x``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from isthmus.model.codes import Currency
+from isthmus.model.party import Address, TaxRegistration
+from isthmus.model.scalars import Language
+
+_NAME = r"^[a-z][a-z0-9_-]*$"
+_NAME_WORDS = "a name of small letters, digits, hyphens and underscores is expected"
+_FIELD = r"^[a-z][a-z_]*\.extensions\.[a-z][a-z0-9_]*$"
+_FIELD_WORDS = "a canonical object's extension is expected, such as  order.extensions.promo_code"
+_HASH = r"^sha256:[0-9a-f]{64}$"
+_SCOPE = r"^(system|process|experience|runs|exceptions|approvals|journal|console|admin)(:[a-z][a-z0-9_-]*){1,2}$"
+
+
+def _text(format_: str, example: str) -> Any:
+    return Field(json_schema_extra={"format": format_, "examples": [example]})
+
+
+def _keys(pattern: str, words: str) -> JsonDict:
+    return {"propertyNames": {"pattern": pattern, "description": words}}
+
+
+Duration = Annotated[str, _text("duration", "5 minutes")]
+Event = Annotated[str, _text("event", "quote.accepted")]
+Url = Annotated[str, _text("uri", "https://isthmus.example.com")]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EnvironmentShape(_Shape):
+    """Where the landscape runs."""
+
+    database: str = Field("sqlite", description="sqlite (in .isthmus/), a path, or postgresql://… as a reference")
+    otlp: str | None = Field(None, description="OpenTelemetry endpoint that traces and metrics are sent to")
+    public_url: str | None = Field(None, description="how vendors reach the gateway: the start of webhook addresses")
+    console_url: str | None = Field(None, description="how people reach the console: the start of links in alerts")
+
+
+class LimitsShape(_Shape):
+    """What this connection may use of the vendor's budget."""
+
+    concurrency: int | None = Field(None, ge=1, description="calls at once")
+    requests_per_s: float | None = Field(None, gt=0)
+
+
+class ConnectionShape(_Shape):
+    """One account at a vendor."""
+
+    connector: str
+    title: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict, description="as the connector asks; secrets as references")
+    limits: LimitsShape = LimitsShape()
+    settle: Duration | None = Field(None, description="how late an effect can land after an answer was lost")
+
+
+class UnitShape(_Shape):
+    """A selling legal entity or sales area: who it is, who works for it, its values for mappings."""
+
+    name: str = Field(min_length=1)
+    legal_name: str = Field(min_length=1)
+    address: Address
+    tax_registrations: list[TaxRegistration] = Field(default_factory=list)
+    currency: Currency
+    time_zone: str = Field(json_schema_extra={"format": "time-zone", "examples": ["Europe/Berlin"]})
+    language: Language
+    fiscal_calendar: Literal["month", "4-4-5", "13"] | None = None
+    parent: str | None = Field(None, description="code of the unit above")
+    roles: dict[str, str] = Field(min_length=1, description="role → connection")
+    values: dict[str, str | bool | None] = Field(default_factory=dict, description="what mappings see as values")
+    invoice_owner: Literal["erp", "billing"] = Field("erp", description="who gives invoices their legal number")
+
+
+class ProcessShape(_Shape):
+    """A process to play: a blueprint by name and version, or code of the landscape's own."""
+
+    blueprint: str | None = Field(None, json_schema_extra={"format": "blueprint", "examples": ["quote_to_cash@1"]})
+    code: str | None = Field(
+        None, pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", description="path/to/process.py:function is expected"
+    )
+    settings: dict[str, Any] = Field(default_factory=dict)
+    units: list[str] | None = Field(None, min_length=1, description="business units; default all")
+
+
+class FieldShape(_Shape):
+    """A company's own field: where each connection (or connector) keeps it, ``Object.Field`` or ``Field``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, str]
+
+    type: Literal["text", "decimal", "bool", "date"] = "text"
+    title: str | None = None
+
+
+class ServiceLevelShape(_Shape):
+    """No more than so long between two events of one document, or somebody is told."""
+
+    begins: Event = Field(alias="from")
+    ends: Event = Field(alias="to")
+    within: Duration
+    tell: str = Field(description="a desk")
+
+
+class DeskShape(_Shape):
+    """People who are told, decide and mend."""
+
+    title: str = Field(min_length=1)
+    alert_url: str | None = Field(None, description="where alerts are posted")
+
+
+class AccessShape(_Shape):
+    """Who holds an API key. Only the key's hash is written here: ``isthmus access new`` prints both once."""
+
+    title: str | None = None
+    key_hash: str = Field(pattern=_HASH, description="sha256: and 64 hexadecimal digits are expected")
+    scopes: list[Annotated[str, Field(pattern=_SCOPE, description="a scope is expected, such as  system:erp:read")]]
+    expires: Annotated[str, _text("date", "2027-12-31")] | None = None
+
+
+class LandscapeShape(_Shape):
+    """A company's landscape."""
+
+    landscape: str = Field(pattern=_NAME, description=_NAME_WORDS)
+    environments: dict[str, EnvironmentShape] = Field(
+        default_factory=lambda: {"dev": EnvironmentShape(database="sqlite")},
+        json_schema_extra=_keys(_NAME, _NAME_WORDS),
+    )
+    connections: dict[str, ConnectionShape] = Field(min_length=1, json_schema_extra=_keys(_NAME, _NAME_WORDS))
+    business_units: dict[str, UnitShape] = Field(min_length=1, json_schema_extra=_keys(_NAME, _NAME_WORDS))
+    desks: dict[str, DeskShape] = Field(default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS))
+    processes: dict[str, ProcessShape] = Field(default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS))
+    fields: dict[str, FieldShape] = Field(default_factory=dict, json_schema_extra=_keys(_FIELD, _FIELD_WORDS))
+    service_levels: dict[str, ServiceLevelShape] = Field(
+        default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS)
+    )
+    access: dict[str, AccessShape] = Field(default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS))
