@@ -43,7 +43,9 @@ class Identities:
         source = found.get("source")
         if isinstance(source, dict):
             source["connection"] = connection
-            found["id"] = await self.canonical(kind, connection, str(source["type"]), str(source["id"]), source.get("number"))
+            found["id"] = await self.canonical(
+                kind, connection, str(source["type"]), str(source["id"]), source.get("number")
+            )
         await self._links(found, connection)
         return found
 
@@ -87,7 +89,15 @@ class Identities:
         at = instant(self._store.clock())
         self._store.ride(
             lambda tx: references.link(
-                tx, connection=connection, type_=type_, id_=id_, kind=kind, canonical_id=canonical, number=number, version=None, at=at
+                tx,
+                connection=connection,
+                type_=type_,
+                id_=id_,
+                kind=kind,
+                canonical_id=canonical,
+                number=number,
+                version=None,
+                at=at,
             )
         )
         self._remember(self._canonical, (connection, type_, id_), canonical)

@@ -54,7 +54,9 @@ class SharedTokens:
         sealed = self._seals[connection].encrypt(token.value.encode()).decode()
         expires_at = instant(token.expires_at)
         await self._store.write(
-            lambda tx: tokens.write(tx, connection, holder, sealed=sealed, expires_at=expires_at, base_url=token.base_url)
+            lambda tx: tokens.write(
+                tx, connection, holder, sealed=sealed, expires_at=expires_at, base_url=token.base_url
+            )
         )
         self._known.pop(connection, None)
 

@@ -28,7 +28,9 @@ class Decision(BaseModel):
         return self.verdict == "approved"
 
 
-def approval_row(run: Row, run_key: str, *, name: str, key: str, policy: str, about: str, now: datetime, due: datetime) -> Row:
+def approval_row(
+    run: Row, run_key: str, *, name: str, key: str, policy: str, about: str, now: datetime, due: datetime
+) -> Row:
     """The row of an approval; its id is the run's business key, the policy and the key."""
     tail = f".{key}" if key else ""
     return {
@@ -42,7 +44,9 @@ def approval_row(run: Row, run_key: str, *, name: str, key: str, policy: str, ab
     }
 
 
-async def decide(store: Store, approval_id: str, *, verdict: Literal["approved", "rejected"], who: str, comment: str | None) -> Row:
+async def decide(
+    store: Store, approval_id: str, *, verdict: Literal["approved", "rejected"], who: str, comment: str | None
+) -> Row:
     """Decide an approval and wake its run, in one transaction with the audit.
 
     Raises LookupError where there is no such approval, ValueError where it is decided already.
@@ -57,8 +61,18 @@ async def decide(store: Store, approval_id: str, *, verdict: Literal["approved",
         if not approvals.decide(tx, approval_id, state=verdict, who=who, comment=comment, now=now):
             raise ValueError(f"approval {approval_id} is {row['state']} already, by {row['decided_by'] or 'nobody'}")
         name, _, key = row["name"].partition("\n")
-        history.answer(tx, row["run_id"], name=name, key=key, result=decision.model_dump_json(exclude_none=True), who=who, now=now)
-        audit.note(tx, at=now, who=who, did=f"approval.{verdict}", about=approval_id, before=row["state"], after=decision.model_dump())
+        history.answer(
+            tx, row["run_id"], name=name, key=key, result=decision.model_dump_json(exclude_none=True), who=who, now=now
+        )
+        audit.note(
+            tx,
+            at=now,
+            who=who,
+            did=f"approval.{verdict}",
+            about=approval_id,
+            before=row["state"],
+            after=decision.model_dump(),
+        )
         return {**row, "state": verdict, "decided_by": who, "comment": comment, "decided_at": now}
 
     return await store.write(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
@@ -28,7 +29,9 @@ class Compensation:
         """
         failures: list[ParkedWork] = []
         known = {row["key"]: row for row in rows}
-        for row in reversed([row for row in rows if row["part"] == "" and row["undo"] and row["state"] in ("done", "intended")]):
+        for row in reversed(
+            [row for row in rows if row["part"] == "" and row["undo"] and row["state"] in ("done", "intended")]
+        ):
             try:
                 await self._undo(asking, row, known)
             except Park as parked:
@@ -50,7 +53,7 @@ class Compensation:
 
         self._store.ride(mark)
 
-    async def _settled(self, asking: Asking, do: Operation[object, object], row: Row) -> bool:  # type: ignore[type-var]
+    async def _settled(self, asking: Asking, do: Operation[Any, Any], row: Row) -> bool:
         """Bring a doubtful effect out of doubt: True where it was done after all (and then ``row`` says what)."""
         argument = do.takes.model_validate(json.loads(row["arguments"]))
         found = await self._sender.out_of_doubt(asking, do, row, argument)

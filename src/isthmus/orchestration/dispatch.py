@@ -64,7 +64,10 @@ class Worker:
         heart = Heart(self._store.url, self)
         heart.start()
         sweeper = Sweeper(self.engine, self)
-        background = [asyncio.create_task(self._every(SWEEP_S, sweeper.sweep)), asyncio.create_task(self._every(0.3, sweeper.seal))]
+        background = [
+            asyncio.create_task(self._every(SWEEP_S, sweeper.sweep)),
+            asyncio.create_task(self._every(0.3, sweeper.seal)),
+        ]
         if self._polls:
             background += [asyncio.create_task(work) for work in Poller(self.engine, self).loops()]
         try:

@@ -27,7 +27,9 @@ from isthmus.store.transaction import Row
 class Engine:
     """One release over one store: connections, senders, player. ``close`` lets go of the connections."""
 
-    def __init__(self, store: Store, release: Release, settings: Mapping[str, Mapping[str, Any]], *, looks_first: bool = False) -> None:
+    def __init__(
+        self, store: Store, release: Release, settings: Mapping[str, Mapping[str, Any]], *, looks_first: bool = False
+    ) -> None:
         """``settings``: connection → its settings with secrets resolved. ``looks_first`` after a restored backup."""
         self.store, self.release = store, release
         tokens = SharedTokens(store, settings)

@@ -40,7 +40,10 @@ def exception_row(run: Row, work: ParkedWork, now: datetime) -> dict[str, Any]:
         "retry_at": instant(now + timedelta(seconds=work.retry_s)) if work.retry_s else None,
         "opened_at": instant(now),
     }
-    return {"row": row, "problem": json.dumps({"title": work.title, "mend": work.mend, "said": work.said, "step": work.step})}
+    return {
+        "row": row,
+        "problem": json.dumps({"title": work.title, "mend": work.mend, "said": work.said, "step": work.step}),
+    }
 
 
 async def retry(store: Store, number: int, *, who: str, release: str | None = None) -> Row:
@@ -67,14 +70,28 @@ async def edit(store: Store, number: int, *, who: str, changes: dict[str, Any]) 
         run = runs.get_run(tx, entry["run_id"])
         assert run is not None
         if run["input"] is None:
-            raise ValueError(f"EX-{number} has no input yet: its message could not be read; correct it at its source and retry")
+            raise ValueError(
+                f"EX-{number} has no input yet: its message could not be read; correct it at its source and retry"
+            )
         before = json.loads(run["input"])
         after = json.loads(run["input"])
         for path, value in changes.items():
             _set(after, path, value)
         now = instant(store.clock())
-        tx.run("UPDATE run SET input = :input, updated_at = :now WHERE id = :id", {"id": run["id"], "input": json.dumps(after), "now": now})
-        history.edit(tx, run["id"], name="input", key=str(run["round"]), result=json.dumps(changes), who=who, now=now, round_=run["round"])
+        tx.run(
+            "UPDATE run SET input = :input, updated_at = :now WHERE id = :id",
+            {"id": run["id"], "input": json.dumps(after), "now": now},
+        )
+        history.edit(
+            tx,
+            run["id"],
+            name="input",
+            key=str(run["round"]),
+            result=json.dumps(changes),
+            who=who,
+            now=now,
+            round_=run["round"],
+        )
         _note(tx, store, who, "exception.edit", number, {p: _get(before, p) for p in changes}, changes)
         return entry
 
@@ -102,7 +119,9 @@ async def skip(store: Store, number: int, *, who: str, result: dict[str, Any] | 
             raise ValueError(f"{what} answers {what.answers.__name__}: give what was done by hand as the result")
         now = instant(store.clock())
         text = what.answers.model_validate(answer).model_dump_json(exclude_none=True)
-        effects.update(tx, row["key"], {"state": "done", "doubt": 0, "rule": "skipped", "ended_at": now, "result": text})
+        effects.update(
+            tx, row["key"], {"state": "done", "doubt": 0, "rule": "skipped", "ended_at": now, "result": text}
+        )
         _again(tx, entry["run_id"], store, None)
         _note(tx, store, who, "exception.skip", number, row["state"], answer)
         exceptions.end_exception(tx, entry["run_id"], who=who, now=now)
@@ -163,7 +182,9 @@ def _parked_effect(tx: Transaction, entry: Row) -> Row:
     rows = [r for r in effects.effects_of(tx, entry["run_id"]) if r["part"] == "" and r["state"] != "done"]
     found = next((r for r in rows if f"{r['role']}.{r['operation']}" == entry["operation"]), None)
     if found is None:
-        raise ValueError(f"EX-{entry['number']} is not parked at a step that writes; mend it and retry, edit it or cancel")
+        raise ValueError(
+            f"EX-{entry['number']} is not parked at a step that writes; mend it and retry, edit it or cancel"
+        )
     return found
 
 

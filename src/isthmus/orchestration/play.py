@@ -59,7 +59,9 @@ class Player:
     async def play(self, row: Row) -> str:
         """Play a run that was just taken; the state in which it was let go (``lost`` where somebody else has it)."""
         parent = _propagator.extract({"traceparent": row["traceparent"]}) if row["traceparent"] else telemetry.Context()
-        with tracer.start_as_current_span(f"run {row['process']}", context=parent, attributes={"isthmus.run": row["id"]}):
+        with tracer.start_as_current_span(
+            f"run {row['process']}", context=parent, attributes={"isthmus.run": row["id"]}
+        ):
             if row["traceparent"] is None:
                 carrier: dict[str, str] = {}
                 _propagator.inject(carrier)
@@ -120,10 +122,19 @@ class Player:
             found = await self._take_in.object_of(asking, process.takes)
             if found is None:
                 return None
-            values = {**about(found, row["subject"]), "input": found.model_dump_json(exclude_none=True), "traceparent": row["traceparent"]}
+            values = {
+                **about(found, row["subject"]),
+                "input": found.model_dump_json(exclude_none=True),
+                "traceparent": row["traceparent"],
+            }
             row.update(values)
             now, fence = instant(self._store.clock()), asking.fence
-            event = {"title": row["title"], "customer": row["customer"], "amount": row["amount"], "currency": row["currency"]}
+            event = {
+                "title": row["title"],
+                "customer": row["customer"],
+                "amount": row["amount"],
+                "currency": row["currency"],
+            }
 
             def work(tx: Transaction) -> None:
                 runs.describe(tx, fence, values, now)
@@ -154,7 +165,13 @@ class Player:
 
         def work(tx: Transaction) -> bool:
             gone = runs.end_play(
-                tx, fence, state=state, now=now, due_at=instant(due_at) if due_at else None, wake_seen=wake_seen, **values
+                tx,
+                fence,
+                state=state,
+                now=now,
+                due_at=instant(due_at) if due_at else None,
+                wake_seen=wake_seen,
+                **values,
             )
             if gone and event:
                 journal.append(tx, at=now, type_=event, data=data or {}, run=row)
@@ -165,10 +182,16 @@ class Player:
         return state if await self._store.write(work) else None
 
     async def _done(self, asking: Asking, result: Any) -> str | None:
-        text = TypeAdapter(Any).dump_json(result).decode() if not isinstance(result, BaseModel) else result.model_dump_json(exclude_none=True)
+        text = (
+            TypeAdapter(Any).dump_json(result).decode()
+            if not isinstance(result, BaseModel)
+            else result.model_dump_json(exclude_none=True)
+        )
         assert asking.run is not None
         word = asking.run["process"].replace("-", "_")
-        return await self._let_go(asking, "done", f"isthmus.{word}.completed.v1", {"key": asking.key}, result=text, problem=None)
+        return await self._let_go(
+            asking, "done", f"isthmus.{word}.completed.v1", {"key": asking.key}, result=text, problem=None
+        )
 
     async def _wait(self, asking: Asking, at: datetime | None, why: str) -> str | None:
         row = asking.run
@@ -185,7 +208,12 @@ class Player:
         state = "undoing" if row["state"] == "undoing" else "parked"
         event = {"title": work.title, "mend": work.mend, "class": work.error_class, "operation": work.operation}
         return await self._let_go(
-            asking, state, "isthmus.run.parked.v1", event, problem=entry["problem"], more=lambda tx: exceptions.open_exception(tx, entry["row"])
+            asking,
+            state,
+            "isthmus.run.parked.v1",
+            event,
+            problem=entry["problem"],
+            more=lambda tx: exceptions.open_exception(tx, entry["row"]),
         )
 
     async def _refused(self, asking: Asking, refused: Exception) -> str | None:
@@ -241,5 +269,3 @@ def _program_error(error: Exception, step: str) -> ParkedWork:
         said=f"{type(error).__name__}: {error}"[:2000],
         step=step or None,
     )
-
-

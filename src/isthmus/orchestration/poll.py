@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from isthmus.catalogue.connector import Inbound, Request
-from isthmus.connectivity.inbound.split import split_parsed
+from isthmus.connectivity.inbound.split import Splitter
 from isthmus.connectivity.outbound.binding import public_settings
-from isthmus.connectivity.transport.answer import Answer, NoAnswer, NotSent
+from isthmus.connectivity.transport.answer import Answer, Call, NoAnswer, NotSent
 from isthmus.orchestration.engine import Engine
 from isthmus.store import messages, polls
 from isthmus.store.clock import instant, moment
@@ -75,13 +75,17 @@ class Poller:
     async def _pages(self, connection: str, name: str, channel: Inbound, taken: Row) -> int:
         wire = self._engine.connections[connection]
         assert channel.cursor is not None
-        since = moment(taken["value"]) - channel.cursor.overlap if taken["value"] else self._store.clock() - channel.cursor.start
+        since = (
+            moment(taken["value"]) - channel.cursor.overlap
+            if taken["value"]
+            else self._store.clock() - channel.cursor.start
+        )
         context = {
             "cursor": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "cursor_tie": taken["tie"] or "",
             "settings": public_settings(self._engine.release.connections[connection]),
         }
-        call = wire.render(Request(request=channel.request, query=channel.query), context)
+        call: Call | None = wire.render(Request(request=channel.request, query=channel.query), context)
         new = 0
         while call is not None:
             async with self._engine.throttles[connection].permit():
@@ -99,8 +103,11 @@ class Poller:
 
     async def _page(self, connection: str, name: str, channel: Inbound, answer: Answer) -> int:
         assert channel.cursor is not None
-        found = split_parsed(channel, answer.body, self._engine.release.expression)
-        field, tie = self._engine.release.expression(channel.cursor.field), self._engine.release.expression(channel.cursor.tie)
+        found = Splitter(channel, file=f"{connection} {name}").split(answer.body)
+        field, tie = (
+            self._engine.release.expression(channel.cursor.field),
+            self._engine.release.expression(channel.cursor.tie),
+        )
         places = sorted((instant_of(field(m.body)), str(tie(m.body))) for m in found if field(m.body) is not None)
         row = {
             "id": uuid.uuid4().hex,
@@ -139,5 +146,3 @@ def instant_of(value: Any) -> str:
         return instant(datetime.fromtimestamp(float(text), UTC))
     found = datetime.fromisoformat(text)
     return instant(found if found.tzinfo else found.replace(tzinfo=UTC))
-
-

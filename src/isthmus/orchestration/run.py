@@ -17,6 +17,7 @@ from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender, arguments_hash
 from isthmus.connectivity.system_api.operation import Operation
+from isthmus.model import PartySnapshot
 from isthmus.orchestration.approval import Decision, approval_row
 from isthmus.orchestration.waiting import Waiting
 from isthmus.store import approvals, history, runs
@@ -47,7 +48,9 @@ class Ask:
 class Run:
     """One execution of a process for one subject. ``settings`` are the process's settings in the landscape."""
 
-    def __init__(self, store: Store, sender: Sender, reader: Reader, asking: Asking, memory: list[Row], effects: list[Row]) -> None:
+    def __init__(
+        self, store: Store, sender: Sender, reader: Reader, asking: Asking, memory: list[Row], effects: list[Row]
+    ) -> None:
         assert asking.run is not None and asking.fence is not None
         self._store, self._sender, self._reader, self._asking = store, sender, reader, asking
         self._row: Row = asking.run
@@ -79,6 +82,12 @@ class Run:
         return self._asking.release.units[self.unit].values
 
     @property
+    def seller(self) -> PartySnapshot:
+        """The business unit as printed on documents."""
+        unit = self._asking.release.units[self.unit].business_unit
+        return PartySnapshot(name=unit.legal_name, address=unit.address, tax_registrations=unit.tax_registrations)
+
+    @property
     def opened_on(self) -> date:
         """The day in the unit's calendar on which the run began: the same at every play."""
         return moment(self._row["created_at"]).astimezone(ZoneInfo(self._asking.zone)).date()
@@ -97,7 +106,9 @@ class Run:
     ) -> Answered: ...  # fmt: skip
 
     @overload
-    async def step(self, what: Callable[..., Awaitable[T]], /, *arguments: Any, name: str | None = None, key: str = "") -> T: ...
+    async def step(
+        self, what: Callable[..., Awaitable[T]], /, *arguments: Any, name: str | None = None, key: str = ""
+    ) -> T: ...
 
     async def step(
         self, what: Any, /, *arguments: Any, undo: Operation[Any, Any] | None = None,
@@ -139,7 +150,13 @@ class Run:
         self._met.add((title, key))
 
     async def _change(
-        self, what: Operation[Any, Any], argument: BaseModel, undo: Operation[Any, Any] | None, title: str, name: str | None, key: str
+        self,
+        what: Operation[Any, Any],
+        argument: BaseModel,
+        undo: Operation[Any, Any] | None,
+        title: str,
+        name: str | None,
+        key: str,
     ) -> Any:
         edited = self._memory.get((f"{title}!edited", key))
         if edited is not None and edited["result"]:
@@ -184,7 +201,9 @@ class Run:
         """
         if known["round"] >= self._asking.round:
             return True
-        return any(e["intended_at"] > known["at"] and e["state"] in ("done", "intended") for e in self._effects.values())
+        return any(
+            e["intended_at"] > known["at"] and e["state"] in ("done", "intended") for e in self._effects.values()
+        )
 
     # Waiting --------------------------------------------------------------------------------------
 
@@ -196,7 +215,9 @@ class Run:
             due_at = instant(until) if until else None
             now = instant(self._store.clock())
             await self._store.write(
-                lambda tx: history.await_answer(tx, self._fence, name=name, key=key, due_at=due_at, now=now, round_=self._asking.round)
+                lambda tx: history.await_answer(
+                    tx, self._fence, name=name, key=key, due_at=due_at, now=now, round_=self._asking.round
+                )
             )
             raise Waiting(until, why or name)
         if known["result"] is None and known["due_at"] and moment(known["due_at"]) <= self._store.clock():
@@ -223,13 +244,19 @@ class Run:
         until = self._store.clock() + within
         known = self._memory.get((name, key))
         if known is None:
-            row = approval_row(self._row, self.key, name=name, key=key, policy=policy, about=about, now=self._store.clock(), due=until)
+            row = approval_row(
+                self._row, self.key, name=name, key=key, policy=policy, about=about, now=self._store.clock(), due=until
+            )
             await self._store.write(lambda tx: approvals.request(tx, row))
         answer = await self.wait(name, until=until, key=key, why=f"{policy} decides: {about}")
         if answer is None:
-            approval_id = approval_row(self._row, self.key, name=name, key=key, policy=policy, about=about, now=until, due=until)["id"]
+            approval_id = approval_row(
+                self._row, self.key, name=name, key=key, policy=policy, about=about, now=until, due=until
+            )["id"]
             now = instant(self._store.clock())
-            self._store.ride(lambda tx: approvals.decide(tx, approval_id, state="expired", who="clock", comment=None, now=now))
+            self._store.ride(
+                lambda tx: approvals.decide(tx, approval_id, state="expired", who="clock", comment=None, now=now)
+            )
             return Decision(verdict="expired")
         return Decision.model_validate(answer)
 

@@ -99,7 +99,9 @@ class Sweeper:
 
     async def _look(self, row: Row, run: Row) -> str:
         release = self._engine.release_of(row["release"])
-        asking = Asking(release, row["unit"], run, Fence(run["id"], run["fence"]), run["round"], step=f"look at {row['step']}")
+        asking = Asking(
+            release, row["unit"], run, Fence(run["id"], run["fence"]), run["round"], step=f"look at {row['step']}"
+        )
         do = operation(row["role"], row["operation"])
         again: str | None = None
         found = 0
@@ -107,7 +109,9 @@ class Sweeper:
             for second in await self._engine.sender.seconds(asking, do, row):
                 if row["undo"]:
                     undo = operation(*row["undo"].split(".", 1))
-                    await self._engine.sender.change(asking, undo, second, key=f"{row['business_key']}:second:{_id(second)}")
+                    await self._engine.sender.change(
+                        asking, undo, second, key=f"{row['business_key']}:second:{_id(second)}"
+                    )
                 found += 1
         except (Park, Later) as trouble:
             log.warning("cannot look at %s now: %s", row["key"], trouble)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from isthmus.catalogue.connector import Take
 from isthmus.connectivity.identity import Identities
-from isthmus.connectivity.outbound.binding import Asking, public_settings
+from isthmus.connectivity.outbound.binding import Asking, public_settings, release_units
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.system_api.operation import Operation
@@ -49,19 +49,23 @@ class TakeIn:
         if found is None or not _wanted(asking.release, take, found):
             return None
         if not isinstance(found, takes):
-            raise TypeError(f"{run['process']} takes {takes.__name__}, {take.read or take.mapping} gives {type(found).__name__}")
+            raise TypeError(
+                f"{run['process']} takes {takes.__name__}, {take.read or take.mapping} gives {type(found).__name__}"
+            )
         return found
 
     async def _read(self, asking: Asking, plan: ConnectionPlan, name: str, run: Row) -> Any:
         operation = read_operation(plan, name)
         return await self._reader.read(asking, operation, subject_reference(run["subject"]), at=plan.name)
 
-    async def _translate(self, asking: Asking, plan: ConnectionPlan, take: Take, takes: type[BaseModel], body: Any) -> BaseModel:
+    async def _translate(
+        self, asking: Asking, plan: ConnectionPlan, take: Take, takes: type[BaseModel], body: Any
+    ) -> BaseModel:
         assert take.mapping is not None
         context = {
             "body": body,
             "settings": public_settings(plan),
-            "units": [{"code": u.code, "values": u.values} for u in asking.release.units.values()],
+            "units": release_units(asking.release),
         }
         try:
             mapped = asking.release.mapping(plan.name, take.mapping)(context)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -77,7 +78,13 @@ class Bindings:
         self.connections, self.identities = connections, identities
 
     async def bind(
-        self, asking: Asking, operation: Operation[Any, Any], arguments: dict[str, Any], key: str, now: datetime, at: str | None = None
+        self,
+        asking: Asking,
+        operation: Operation[Any, Any],
+        arguments: dict[str, Any],
+        key: str,
+        now: datetime,
+        at: str | None = None,
     ) -> Bound:
         """Bind an operation for whoever asks, at the connection that fills the role (or ``at`` a named one).
 
@@ -107,7 +114,7 @@ class Bindings:
             "settings": public_settings(plan),
             "values": unit.values if unit else {},
             "unit": asking.unit,
-            "units": [{"code": u.code, "values": u.values} for u in asking.release.units.values()],
+            "units": release_units(asking.release),
             "ids": {},
             "parts": {},
             "today": now.astimezone(ZoneInfo(zone)).date().isoformat(),
@@ -137,6 +144,25 @@ class Bindings:
                     )
                 )
         return ids
+
+
+@lru_cache(maxsize=8)
+def release_units(release: Release) -> list[dict[str, Any]]:
+    """The business units as mappings see them: code, values, and the seller as printed on documents."""
+    return [
+        {
+            "code": unit.code,
+            "values": unit.values,
+            "seller": {
+                "name": unit.business_unit.legal_name,
+                "address": unit.business_unit.address.model_dump(mode="json", exclude_none=True),
+                "tax_registrations": [
+                    t.model_dump(mode="json", exclude_none=True) for t in unit.business_unit.tax_registrations
+                ],
+            },
+        }
+        for unit in release.units.values()
+    ]
 
 
 def public_settings(plan: ConnectionPlan) -> dict[str, Any]:

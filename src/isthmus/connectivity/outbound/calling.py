@@ -15,7 +15,6 @@ from isthmus.store import effects
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 
-
 _SIGN_IN = "correct the connection's credentials (or unlock its user there), then replay"
 
 
@@ -84,7 +83,16 @@ class Caller:
             throttle.block(outcome.failure.pause_s or 1.0)
 
     def _note(
-        self, asking: Asking, bound: Bound, call: Call, outcome: Outcome, *, part: str, looks: bool, at: str, took_us: int
+        self,
+        asking: Asking,
+        bound: Bound,
+        call: Call,
+        outcome: Outcome,
+        *,
+        part: str,
+        looks: bool,
+        at: str,
+        took_us: int,
     ) -> None:
         if asking.run is None:
             return

@@ -102,7 +102,12 @@ class Deliverer:
 
     async def _intend_again(self, d: Delivery) -> None:
         """Write that it may be on its way once more, and wait until that stands."""
-        values = {"doubt": 1, "attempt": d.row["attempt"], "sends": d.row["sends"], **self.window(d.deadline_s, d.settle_s)}
+        values = {
+            "doubt": 1,
+            "attempt": d.row["attempt"],
+            "sends": d.row["sends"],
+            **self.window(d.deadline_s, d.settle_s),
+        }
         if d.once.native is not None:
             call = rendered(d.bound, d.request, idempotency_of(d.once, d.row))
             values["request"] = stored(call)
@@ -141,12 +146,11 @@ class Deliverer:
         if d.once.rule == "upsert":
             d.row["rule"] = "upsert"
             return None
-        if d.once.native is not None and self._vendor_remembers(d):
-            # one repeat under the same key; a second doubt under it is no news (a stored 500 is replayed for a day)
-            if d.row["looks"] == 0:
-                d.row["rule"] = "native"
-                self._change(d, {"looks": 1})
-                return None
+        # one repeat under the same key; a second doubt under it is no news (a stored 500 is replayed for a day)
+        if d.once.native is not None and d.row["looks"] == 0 and self._vendor_remembers(d):
+            d.row["rule"] = "native"
+            self._change(d, {"looks": 1})
+            return None
         return await self._look_until_clear(d)
 
     async def _look_until_clear(self, d: Delivery) -> Any:
@@ -163,7 +167,9 @@ class Deliverer:
                 return None
             wait_s = (clear_at - self._store.clock()).total_seconds()
             if min(pause_s, wait_s) > _PATIENT_S:
-                raise Later(self._store.clock() + timedelta(seconds=min(pause_s, wait_s)), "its answer was lost; looking again")
+                raise Later(
+                    self._store.clock() + timedelta(seconds=min(pause_s, wait_s)), "its answer was lost; looking again"
+                )
             await asyncio.sleep(min(pause_s, max(wait_s, 0.0) + 0.001))
             pause_s *= 2
 
@@ -171,7 +177,9 @@ class Deliverer:
         probe = d.once.probe
         assert probe is not None
         outcome = await self._looked(d, probe)
-        return None if outcome.answer is None or not outcome.succeeded else d.bound.found(probe.found, outcome.answer.body)
+        return (
+            None if outcome.answer is None or not outcome.succeeded else d.bound.found(probe.found, outcome.answer.body)
+        )
 
     async def _looked(self, d: Delivery, probe: Probe) -> Outcome:
         call = rendered(d.bound, Request(request=probe.request, query=probe.query))

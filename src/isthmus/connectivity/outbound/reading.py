@@ -33,7 +33,9 @@ class Reader:
     def _identities(self) -> Identities:
         return self._bindings.identities
 
-    async def read(self, asking: Asking, operation: Operation[Any, Any], argument: BaseModel, *, at: str | None = None) -> Any:
+    async def read(
+        self, asking: Asking, operation: Operation[Any, Any], argument: BaseModel, *, at: str | None = None
+    ) -> Any:
         """The canonical object(s), or None where there is none; ``at`` names a connection. Raises Park or Later."""
         arguments = argument.model_dump(mode="json", exclude_none=True)
         bound = await self._bindings.bind(asking, operation, arguments, asking.key, self._store.clock(), at)
@@ -105,7 +107,9 @@ def _unmappable(bound: Bound, error: Exception) -> Any:
 
     field = error.problem.field if isinstance(error, Rejected) else None
     return ParkedWork(
-        title=f"{bound.plan.connector.title} and Isthmus do not understand each other at {bound.operation}: {error}"[:300],
+        title=f"{bound.plan.connector.title} and Isthmus do not understand each other at {bound.operation}: {error}"[
+            :300
+        ],
         error_class="format",
         mend="correct the value at its source, or the mapping, then replay",
         operation=str(bound.operation),

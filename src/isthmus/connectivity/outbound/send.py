@@ -24,7 +24,6 @@ from isthmus.connectivity.system_api.operation import Operation
 from isthmus.model import Reference
 from isthmus.store import effects, journal
 from isthmus.store.clock import instant
-from isthmus.store.references import link
 from isthmus.store.runs import FenceLost
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
@@ -76,7 +75,9 @@ class Sender:
 
     async def out_of_doubt(self, asking: Asking, operation: Operation[Any, Any], row: Row, argument: BaseModel) -> Any:
         """What a doubtful effect left, read by its probe: the canonical object, or None where nothing is there."""
-        bound = await self._bindings.bind(asking, operation, json.loads(row["arguments"]), row["business_key"], self._store.clock())
+        bound = await self._bindings.bind(
+            asking, operation, json.loads(row["arguments"]), row["business_key"], self._store.clock()
+        )
         once, request = _single(bound)
         if once is None or once.probe is None or request is None:
             return None
@@ -86,7 +87,9 @@ class Sender:
 
     async def seconds(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> list[Any]:
         """Living objects under an effect's key beyond the one that was recorded, as canonical objects."""
-        bound = await self._bindings.bind(asking, operation, json.loads(row["arguments"]), row["business_key"], self._store.clock())
+        bound = await self._bindings.bind(
+            asking, operation, json.loads(row["arguments"]), row["business_key"], self._store.clock()
+        )
         once, request = _single(bound)
         if once is None or request is None:
             return []
@@ -166,16 +169,34 @@ class Sender:
         if standing["state"] == "intended":
             if standing["run_id"] != row["run_id"]:
                 await self._adopt(asking, standing)
-            if standing["arguments_hash"] != row["arguments_hash"] and bound.operation.per == "run" and not standing["doubt"]:
+            if (
+                standing["arguments_hash"] != row["arguments_hash"]
+                and bound.operation.per == "run"
+                and not standing["doubt"]
+            ):
                 return await self._ask_again(asking, standing, row), False
         return standing, False
 
     async def _ask_again(self, asking: Asking, standing: Row, row: Row) -> Row:
         """A refusal is the answer for its round; in a later round, or with other arguments, it is asked again."""
-        if standing["round"] >= asking.round and standing["arguments_hash"] == row["arguments_hash"] and standing["state"] == "refused":
+        if (
+            standing["round"] >= asking.round
+            and standing["arguments_hash"] == row["arguments_hash"]
+            and standing["state"] == "refused"
+        ):
             raise Park(ParkedWork(**json.loads(standing["problem"])))
-        again = {name: row[name] for name in ("arguments", "arguments_hash", "request", "release", "connection", "unit", "step")}
-        values = {**again, "state": "intended", "round": asking.round, "attempt": standing["attempt"] + 1, "doubt": 0, "problem": None}
+        again = {
+            name: row[name]
+            for name in ("arguments", "arguments_hash", "request", "release", "connection", "unit", "step")
+        }
+        values = {
+            **again,
+            "state": "intended",
+            "round": asking.round,
+            "attempt": standing["attempt"] + 1,
+            "doubt": 0,
+            "problem": None,
+        }
         fence = asking.fence
         assert fence is not None
         if await self._store.write(lambda tx: effects.change(tx, fence, row["key"], {**values, "looks": 0})):
@@ -186,9 +207,13 @@ class Sender:
         fence = asking.fence
         assert fence is not None
         if not await self._store.write(lambda tx: effects.adopt(tx, fence, standing["key"], standing["run_id"])):
-            raise Later(self._store.clock() + timedelta(seconds=_OTHER_HOLDER_S), f"{standing['run_id']} is doing it now")
+            raise Later(
+                self._store.clock() + timedelta(seconds=_OTHER_HOLDER_S), f"{standing['run_id']} is doing it now"
+            )
 
-    def _row(self, asking: Asking, bound: Bound, effect_key: str, part: str, arguments: dict[str, Any], undo: str | None) -> Row:
+    def _row(
+        self, asking: Asking, bound: Bound, effect_key: str, part: str, arguments: dict[str, Any], undo: str | None
+    ) -> Row:
         assert asking.run is not None
         return {
             "key": f"{effect_key}/{part}" if part else effect_key,
@@ -229,7 +254,9 @@ class Sender:
             if bound.requests.sequence:
                 return await self._sequence(asking, bound, row)
             once = bound.requests.once or Once(upsert=True)
-            return await self._deliverer.deliver(self._delivery(asking, bound, _as_request(bound.requests), once, row, fresh=fresh))
+            return await self._deliverer.deliver(
+                self._delivery(asking, bound, _as_request(bound.requests), once, row, fresh=fresh)
+            )
         except Park as parked:
             if parked.work.error_class not in ("down", "limit", "locked"):
                 self._refuse(asking, row, parked.work)
@@ -275,7 +302,9 @@ class Sender:
         self._ride(asking, standing["key"], {**values, "rule": standing["rule"], "sends": standing["sends"]})
         return found
 
-    def _delivery(self, asking: Asking, bound: Bound, request: Request, once: Once, row: Row, *, fresh: bool) -> Delivery:
+    def _delivery(
+        self, asking: Asking, bound: Bound, request: Request, once: Once, row: Row, *, fresh: bool
+    ) -> Delivery:
         return Delivery(asking, bound, request, once, row, bound.deadline_s, bound.plan.settle_s, fresh)
 
     # Recording ------------------------------------------------------------------------------------
@@ -303,7 +332,11 @@ class Sender:
                 type(argument).__name__.lower(), id_, bound.plan.name, reference.type, reference.id, reference.number
             )
         event = f"isthmus.{bound.operation.role}.{bound.operation.name}.done.v1"
-        data = {"operation": str(bound.operation), "key": bound.context["key"], "reference": values["reference_number"] or values["reference_id"]}
+        data = {
+            "operation": str(bound.operation),
+            "key": bound.context["key"],
+            "reference": values["reference_number"] or values["reference_id"],
+        }
         run = asking.run
 
         def more(tx: Transaction) -> None:
@@ -318,7 +351,11 @@ class Sender:
             if bound.operation.answers is Reference:
                 assert reference is not None, f"{bound.operation} answers a reference but its descriptor names none"
                 return reference
-            return argument if isinstance(argument, bound.operation.answers) else bound.operation.answers.model_validate(found)
+            return (
+                argument
+                if isinstance(argument, bound.operation.answers)
+                else bound.operation.answers.model_validate(found)
+            )
         answer: BaseModel = await canonical(bound, found, self._bindings.identities)
         id_ = getattr(argument, "id", None)
         return answer.model_copy(update={"id": id_}) if id_ and "id" in type(answer).model_fields else answer
@@ -367,7 +404,9 @@ def _reference(bound: Bound, found: Any) -> Reference | None:
     if id_ is None:
         return None
     number = bound.evaluate(shape.number, {**bound.context, "body": found}) if shape.number else None
-    return Reference(connection=bound.plan.name, type=shape.type, id=str(id_), number=None if number is None else str(number))
+    return Reference(
+        connection=bound.plan.name, type=shape.type, id=str(id_), number=None if number is None else str(number)
+    )
 
 
 def _undone(bound: Bound, row: Row) -> ParkedWork:

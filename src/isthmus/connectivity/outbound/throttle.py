@@ -103,7 +103,7 @@ class Throttle:
                     tx, self._connection, now=instant(now), starts=instant(s), free_at=instant(e)
                 )
             )
-            if row["free_at"] == instant(end):
+            if row is not None and row["free_at"] == instant(end):
                 self._starts.extend(starts + gap * i for i in range(share))
                 return
         raise Later(now + timedelta(seconds=PATIENCE_S), f"{self._connection} is at its rate limit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.connectivity.system_api.operation import Operation, Search
-from isthmus.model import Customer, Invoice, Reference
+from isthmus.model import Customer, Invoice, Payment, Reference
 
 
 class InvoiceNumbering(BaseModel):
@@ -18,8 +18,8 @@ class InvoiceNumbering(BaseModel):
     legal_number: str
 
 
-ensure_customer: Operation[Customer, Customer] = Operation(
-    "billing", "ensure_customer", Customer, Customer, writes=True, per="object"
+ensure_customer: Operation[Customer, Reference] = Operation(
+    "billing", "ensure_customer", Customer, Reference, writes=True, per="object"
 )
 create_invoice: Operation[Invoice, Invoice] = Operation("billing", "create_invoice", Invoice, Invoice, writes=True)
 void_invoice: Operation[Invoice, Invoice] = Operation("billing", "void_invoice", Invoice, Invoice, writes=True)
@@ -30,3 +30,5 @@ read_invoice: Operation[Reference, Invoice] = Operation("billing", "read_invoice
 search_invoices: Operation[Search, tuple[Invoice, ...]] = Operation(
     "billing", "search_invoices", Search, Invoice, many=True
 )
+#: what became of an invoice's money; asked by the invoice's reference
+read_payment: Operation[Reference, Payment] = Operation("billing", "read_payment", Reference, Payment)

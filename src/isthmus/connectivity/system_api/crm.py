@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.connectivity.system_api.operation import Operation, Search
-from isthmus.model import Customer, Quote, Reference
+from isthmus.model import Customer, Link, Quote, Reference
 
 
 class QuoteProgress(BaseModel):
@@ -30,7 +30,7 @@ class QuoteProgress(BaseModel):
 
 read_quote: Operation[Reference, Quote] = Operation("crm", "read_quote", Reference, Quote)
 search_quotes: Operation[Search, tuple[Quote, ...]] = Operation("crm", "search_quotes", Search, Quote, many=True)
-read_customer: Operation[Reference, Customer] = Operation("crm", "read_customer", Reference, Customer)
+read_customer: Operation[Link, Customer] = Operation("crm", "read_customer", Link, Customer)
 search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
     "crm", "search_customers", Search, Customer, many=True
 )

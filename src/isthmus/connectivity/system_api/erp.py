@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from isthmus.connectivity.system_api.operation import Operation, Search
-from isthmus.model import Customer, Invoice, Order, Product, Reference
+from isthmus.model import Customer, Invoice, Link, Order, Product, Reference
 
 #: finds the customer by cross-reference, by business number, by tax number, or creates it once
-ensure_customer: Operation[Customer, Customer] = Operation(
-    "erp", "ensure_customer", Customer, Customer, writes=True, per="object"
+ensure_customer: Operation[Customer, Reference] = Operation(
+    "erp", "ensure_customer", Customer, Reference, writes=True, per="object"
 )
-read_customer: Operation[Reference, Customer] = Operation("erp", "read_customer", Reference, Customer)
+read_customer: Operation[Link, Customer] = Operation("erp", "read_customer", Link, Customer)
 search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
     "erp", "search_customers", Search, Customer, many=True
 )

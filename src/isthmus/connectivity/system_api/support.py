@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.connectivity.system_api.operation import Operation, Search
-from isthmus.model import Case, Customer, Entitlement, Reference
+from isthmus.model import Case, Customer, Entitlement, Link, Reference
 
 
 class EntitlementGrant(BaseModel):
@@ -25,7 +25,7 @@ grant_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
 revoke_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
     "support", "revoke_entitlement", EntitlementGrant, Entitlement, writes=True
 )
-read_customer: Operation[Reference, Customer] = Operation("support", "read_customer", Reference, Customer)
+read_customer: Operation[Link, Customer] = Operation("support", "read_customer", Link, Customer)
 read_case: Operation[Reference, Case] = Operation("support", "read_case", Reference, Case)
 search_cases: Operation[Search, tuple[Case, ...]] = Operation("support", "search_cases", Search, Case, many=True)
 create_case: Operation[Case, Case] = Operation("support", "create_case", Case, Case, writes=True)
