@@ -10,12 +10,13 @@ _SHOWN = 80
 class Refused(Exception):
     """A value that cannot be taken, before it is known where in a mapping that happened.
 
-    Functions raise it; whoever runs the mapping adds file, line and column and raises ``MappingError``.
+    Functions raise it; whoever runs the mapping adds file, line and column and raises ``MappingError``. ``offset`` is
+    where in the text it happened, if that is known already.
     """
 
-    def __init__(self, message: str, expected: str = "", mend: str = "") -> None:
+    def __init__(self, message: str, expected: str = "", mend: str = "", offset: int | None = None) -> None:
         super().__init__(message)
-        self.message, self.expected, self.mend = message, expected, mend
+        self.message, self.expected, self.mend, self.offset = message, expected, mend, offset
 
 
 class MappingError(Exception):

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.mapping.codes import Codes
+from isthmus.mapping.compiler import Compiled, compile_tree
+from isthmus.mapping.emitter import NotCompiled
 from isthmus.mapping.engines import engine_for
-from isthmus.mapping.errors import MappingError, Refused
+from isthmus.mapping.errors import MappingError, Refused, place
 from isthmus.mapping.functions import registered
 from isthmus.mapping.syntax import parse
 from isthmus.mapping.tree import check_calls
 
 
 class Program:
-    """What runs a text, and what it knows to say when the text goes wrong."""
+    """What runs a text, and what it knows to say when the text goes wrong.
+
+    ``engine`` is ``python`` where the text was compiled; else ``why_not_compiled`` says what stood in the way.
+    """
 
     def __init__(
         self, text: str, *, file: str, line: int = 1, codes: Mapping[str, Mapping[str, Any]] | Codes | None = None
@@ -22,16 +27,43 @@ class Program:
         self.text, self.file, self.line = text, file, line
         tables = codes if isinstance(codes, Codes) else Codes(codes or {})
         functions = registered(tables)
-        self.tree = parse(text, file=file, line=line)
-        check_calls(self.tree, functions, tables, text, file=file, line=line)
+        self.compiled: Compiled | None = None
         self.why_not_compiled = ""
-        self.engine, self._run = engine_for(text, self.tree, functions)
+        tree = parse(text, file=file, line=line)
+        check_calls(tree, functions, tables, text, file=file, line=line)
+        try:
+            self.compiled = compile_tree(tree, functions, file=file)
+            self.engine, self._run = "python", self.compiled.run
+        except NotCompiled as why:
+            row, column = place(text, why.offset)
+            self.why_not_compiled = f"{file}:{line + row - 1}:{column}: {why.what}"
+            self.engine, self._run = engine_for(text, tree, functions)
+        except Refused as wrong:
+            raise self._error(wrong, wrong.offset or 0, "") from None
 
     def run(self, context: Mapping[str, Any]) -> Any:
         """The value over this context, ``ABSENT`` or ``None`` where there is none. Raises ``MappingError``."""
+        given = context if type(context) is dict else dict(context)
         try:
-            return self._run(context)
+            return self._run(given)
         except Refused as wrong:
-            raise MappingError(
-                wrong.message, file=self.file, line=self.line, column=1, expected=wrong.expected, mend=wrong.mend
-            ) from wrong
+            offset, target = self.compiled.where(wrong.__traceback__) if self.compiled else (0, "")
+            raise self._error(wrong, offset, target) from wrong
+        except Exception as failure:
+            offset, target = self.compiled.where(failure.__traceback__) if self.compiled else (0, "")
+            unforeseen = Refused(
+                f"{type(failure).__name__}: {failure}", "", "report this: a mapping should not fail so"
+            )
+            raise self._error(unforeseen, offset, target) from failure
+
+    def _error(self, wrong: Refused, offset: int, target: str) -> MappingError:
+        row, column = place(self.text, offset)
+        return MappingError(
+            wrong.message,
+            file=self.file,
+            line=self.line + row - 1,
+            column=column,
+            expected=wrong.expected,
+            mend=wrong.mend,
+            target=target,
+        )
