@@ -7,6 +7,7 @@ a benchmark does not meet it. Source: developer.zendesk.com, "Rate limits"; head
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 
@@ -90,4 +91,4 @@ class Limits:
         return self.figure(name) - self._counts[name]
 
     def _resets_s(self) -> int:
-        return max(1, int((self._window + 1) * _WINDOW_S - self._account.clock.timestamp()))
+        return max(1, math.ceil((self._window + 1) * _WINDOW_S - self._account.clock.timestamp()))
