@@ -149,7 +149,7 @@ class _Reading:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self._wrong(key, "a key is a list or a mapping", "write a plain word as key")
-            elif key.value == "<<" and key.style is None:
+            elif key.value == "<<" and not key.style:
                 for part in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     read = self.value(part)
                     merged = {**(read if isinstance(read, dict) else {}), **merged}
@@ -161,7 +161,7 @@ class _Reading:
 
     def _scalar(self, node: Any) -> Any:
         text = str(node.value)
-        if node.style is None:
+        if not node.style:
             if text in _WORDS:
                 return _WORDS[text]
             if self.numbers and (number := _NUMBER.fullmatch(text)):

@@ -54,7 +54,7 @@ def compiled(folder: Path, environment: str, registry: Registry | None) -> Relea
         mend = did_you_mean(environment, shape.environments)
         raise LandscapeProblems([Finding(FILE, at.line, at.column, what, mend=mend)])
     return Release(
-        id=f"{shape.landscape}-{content_hash(landscape)[:12]}",
+        id=release_id(landscape),
         name=shape.landscape,
         folder=folder,
         environment=Environment(name=environment, **place.model_dump()),
@@ -66,6 +66,11 @@ def compiled(folder: Path, environment: str, registry: Registry | None) -> Relea
         desks={name: Desk(name, **entry.model_dump()) for name, entry in shape.desks.items()},
         rules={name: _rule(name, document) for name, document in landscape.rules.items()},
     )
+
+
+def release_id(landscape: Landscape) -> str:
+    """The name of a landscape's content: its own name and the beginning of the hash."""
+    return f"{landscape.document.value['landscape']}-{content_hash(landscape)[:12]}"
 
 
 def content_hash(landscape: Landscape) -> str:

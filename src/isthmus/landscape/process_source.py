@@ -30,6 +30,8 @@ class Source:
 
     asked: list[Asked] = field(default_factory=list)
     events: set[str] = field(default_factory=set)
+    #: desks that the code itself asks for an approval, and where
+    desks: list[tuple[str, Position]] = field(default_factory=list)
     mistake: tuple[Position, str] | None = None
 
 
@@ -47,6 +49,10 @@ def read_source(path: Path, roles: Iterable[str]) -> Source:
             for asked in _step(node, names):
                 source.asked.append(asked)
                 in_steps.add(id(node.args[0]))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "approval":
+            desk = node.args[0] if node.args else None
+            if isinstance(desk, ast.Constant) and isinstance(desk.value, str):
+                source.desks.append((desk.value, _place(desk)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("isthmus."):
             source.events.add(node.value)
     for node in ast.walk(tree):

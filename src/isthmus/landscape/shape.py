@@ -80,7 +80,9 @@ class UnitShape(_Shape):
     parent: str | None = Field(None, description="code of the unit above")
     roles: dict[str, str] = Field(min_length=1, description="role → connection")
     values: dict[str, str | bool | None] = Field(default_factory=dict, description="what mappings see as values")
-    invoice_owner: Literal["erp", "billing"] = Field("erp", description="who gives invoices their legal number")
+    invoice_owner: Literal["erp", "billing", "erp_only"] = Field(
+        "erp", description="who gives invoices their legal number; erp_only: the ledger alone asks for the money too"
+    )
 
 
 class ProcessShape(_Shape):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from isthmus.landscape.additions import WORDS, vendor_place
-from isthmus.landscape.checks.mappings import canonical
 from isthmus.landscape.conforming import dotted
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.reading import FILE, Landscape
+from isthmus.model.schemas import OBJECTS
 
 
 def check_fields(landscape: Landscape, findings: Findings) -> None:
     """Each line of ``fields``."""
-    extensible = [name for name, schema in canonical().items() if "extensions" in schema.get("properties", {})]
+    extensible = [name for name, model in OBJECTS.items() if "extensions" in model.model_fields]
     for path, entry in landscape.entries("fields"):
         word, _, name = path.partition(".extensions.")
         if name and word not in extensible:

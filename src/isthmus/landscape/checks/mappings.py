@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -45,9 +44,9 @@ def written_object(text: str) -> str | None:
 
 
 @cache
-def canonical() -> Mapping[str, Any]:
-    """Object word → JSON Schema of everything a mapping may write on our side."""
-    return {name: schema(name) for name in OBJECTS}
+def canonical(name: str) -> dict[str, Any]:
+    """The JSON Schema of a canonical object."""
+    return schema(name)
 
 
 def _check_used(landscape: Landscape, owner: str, file: str, findings: Findings) -> None:
@@ -84,13 +83,13 @@ def _check_mapping(
         own = {field.target for field in additions(landscape, connection) if field.vendor_object == name}
         for path, line, column in written:
             _check_vendor_field(folder, name, path, own, shown, Position(line, column), findings)
-    elif name in canonical():
+    elif name in OBJECTS:
         for path, line, column in written:
             _check_canonical_field(name, path, shown, Position(line, column), findings)
     else:
         at = Position(1, text.index(name) + 1)
         what = f"writes {name}, which is neither an object of {folder.name} nor a canonical one"
-        findings.error(shown, at, what, mend=did_you_mean(name, [*folder.schema_objects(), *canonical()]))
+        findings.error(shown, at, what, mend=did_you_mean(name, [*folder.schema_objects(), *OBJECTS]))
 
 
 def _check_vendor_field(
@@ -119,7 +118,7 @@ def _check_vendor_field(
 
 def _check_canonical_field(name: str, path: str, shown: str, at: Position, findings: Findings) -> None:
     *parents, last = [step for step in path.replace("[]", "").split(".") if step]
-    root = canonical()[name]
+    root = canonical(name)
     schema: Any = _plain(root, root)
     for step in parents:
         schema = _inside(root, schema, step)

@@ -157,6 +157,10 @@ def check_source(landscape: Landscape, folder: BlueprintFolder, blueprint: Bluep
         source = read_source(file, blueprint.roles)
         if source.mistake:
             findings.error(shown, source.mistake[0], source.mistake[1], mend="mend the Python there")
+        for desk, at in source.desks:
+            if desk not in landscape.names("desks"):
+                what = f'asks the desk "{desk}" for an approval; the landscape has no such desk'
+                findings.error(shown, at, what, mend=f"add to {FILE}  desks: {{{desk}: {{title: …}}}}")
         for asked_for in source.asked:
             known = landscape.operations(asked_for.role)
             if asked_for.operation not in declared.get(asked_for.role, set()):
