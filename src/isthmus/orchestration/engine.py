@@ -18,6 +18,7 @@ from isthmus.connectivity.transport.connection import Connection
 from isthmus.landscape.release import Release
 from isthmus.orchestration.play import Player
 from isthmus.orchestration.process import Process, load_process
+from isthmus.orchestration.system_call import system_call
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.store.messages import Start
 from isthmus.store.store import Store
@@ -54,6 +55,7 @@ class Engine:
         self.processes: dict[str, Process] = {
             name: load_process(plan.code, plan.folder) for name, plan in release.processes.items()
         }
+        self.processes[system_call.name] = system_call
         self.take_in = TakeIn(self.reader, self.identities)
         self.player = Player(store, self.sender, self.reader, self.take_in, self.release_of, self.process_of)
 

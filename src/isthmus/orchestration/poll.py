@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 from isthmus.catalogue.connector import Inbound, Request
 from isthmus.connectivity.inbound.split import Splitter
-from isthmus.connectivity.outbound.binding import public_settings
 from isthmus.connectivity.transport.answer import Answer, Call, NoAnswer, NotSent
 from isthmus.orchestration.engine import Engine
 from isthmus.store import messages, polls
@@ -83,7 +82,7 @@ class Poller:
         context = {
             "cursor": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "cursor_tie": taken["tie"] or "",
-            "settings": public_settings(self._engine.release.connections[connection]),
+            "settings": self._engine.release.public_settings(connection),
         }
         call: Call | None = wire.render(Request(request=channel.request, query=channel.query), context)
         new = 0

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from isthmus.catalogue.connector import Take
 from isthmus.connectivity.identity import Identities
-from isthmus.connectivity.outbound.binding import Asking, public_settings, release_units
+from isthmus.connectivity.outbound.binding import Asking, release_units
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.system_api.operation import Operation
@@ -64,7 +64,7 @@ class TakeIn:
         assert take.mapping is not None
         context = {
             "body": body,
-            "settings": public_settings(plan),
+            "settings": asking.release.public_settings(plan.name),
             "units": release_units(asking.release),
         }
         try:

@@ -66,3 +66,8 @@ def due_retries(tx: Transaction, now: str, most: int = 50) -> list[Row]:
         "SELECT * FROM exception WHERE state = 'open' AND retry_at IS NOT NULL AND retry_at <= :now ORDER BY retry_at LIMIT :most",
         {"now": now, "most": most},
     )
+
+
+def exceptions_of(tx: Transaction, run_id: str) -> list[Row]:
+    """All exceptions of a run, oldest first."""
+    return tx.rows("SELECT * FROM exception WHERE run_id = :run ORDER BY number", {"run": run_id})

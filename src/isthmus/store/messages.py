@@ -75,7 +75,7 @@ def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now:
     for row in found:
         state, run_id = "ignored", None
         for start in plan(row):
-            outcome, run_id = _start(tx, row, start, release, now)
+            outcome, run_id = start_run(tx, row, start, release, now)
             state = outcome if state in ("ignored", "seen") else state
         tx.run(
             "UPDATE message SET state = :state, run_id = :run_id WHERE id = :id",
@@ -84,7 +84,11 @@ def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now:
     return len(found)
 
 
-def _start(tx: Transaction, message: Row, start: Start, release: str, now: str) -> tuple[str, str]:
+def start_run(tx: Transaction, message: Row, start: Start, release: str, now: str) -> tuple[str, str]:
+    """Start a run for a message-shaped row (subject, connection, body, traceparent), or find the one that stands.
+
+    (claimed | seen | joined, the run's id).
+    """
     run = latest(tx, message["subject"], start.process)
     if run is None:
         return "claimed", insert_run(tx, _new_run(message, start, 1, release), now)

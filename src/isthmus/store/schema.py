@@ -310,6 +310,7 @@ exception = Table(
         postgresql_where=text("state = 'open'"),
     ),
     Index("exception_group", "state", "group_key"),
+    Index("exception_run", "run_id"),
     Index(
         "exception_retry",
         "retry_at",

@@ -76,6 +76,7 @@ class Bindings:
 
     def __init__(self, connections: Mapping[str, Connection], identities: Identities) -> None:
         self.connections, self.identities = connections, identities
+        self._settings: dict[tuple[str, str], dict[str, str]] = {}
 
     async def bind(
         self,
@@ -111,7 +112,7 @@ class Bindings:
         bound.context = {
             "input": arguments,
             "key": key,
-            "settings": public_settings(plan),
+            "settings": self._public_settings(asking.release, plan.name),
             "values": unit.values if unit else {},
             "unit": asking.unit,
             "units": release_units(asking.release),
@@ -121,6 +122,12 @@ class Bindings:
         }
         bound.context["ids"] = await self._ids(bound)
         return bound
+
+    def _public_settings(self, release: Release, connection: str) -> dict[str, str]:
+        key = (release.id, connection)
+        if key not in self._settings:
+            self._settings[key] = release.public_settings(connection)
+        return self._settings[key]
 
     async def _ids(self, bound: Bound) -> dict[str, str]:
         ids: dict[str, str] = {}
@@ -163,9 +170,3 @@ def release_units(release: Release) -> list[dict[str, Any]]:
         }
         for unit in release.units.values()
     ]
-
-
-def public_settings(plan: ConnectionPlan) -> dict[str, Any]:
-    """A connection's settings without those that its schema marks as secret, for mappings and probes."""
-    properties = plan.connector.settings.get("properties", {})
-    return {name: value for name, value in plan.settings.items() if not properties.get(name, {}).get("writeOnly")}

@@ -331,7 +331,7 @@ class Sender:
             self._bindings.identities.link(
                 type(argument).__name__.lower(), id_, bound.plan.name, reference.type, reference.id, reference.number
             )
-        event = f"isthmus.{bound.operation.role}.{bound.operation.name}.done.v1"
+        event = event_of(bound.operation.name)
         data = {
             "operation": str(bound.operation),
             "key": bound.context["key"],
@@ -380,6 +380,13 @@ class Sender:
                 more(tx)
 
         store.ride(work)
+
+
+def event_of(operation_name: str) -> str:
+    """``create_order`` (imperative) as ``isthmus.order.created.v1`` (past tense)."""
+    verb, _, word = operation_name.partition("_")
+    past = {"cancel": "cancelled"}.get(verb) or (verb + ("d" if verb.endswith("e") else "ed"))
+    return f"isthmus.{word}.{past}.v1"
 
 
 def _as_request(requests: Any) -> Request:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote_plus, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_plus, urljoin, urlsplit
 
 from isthmus.catalogue.connector import Connector
 from isthmus.connectivity.transport.answer import Answer, Call
@@ -61,7 +61,8 @@ def _below(base_url: str, asked: str, found: str, connection: str) -> str:
         # a path from the vendor's root, while we reach that root below a prefix
         found = prefix + found.lstrip("/")
     target = urlsplit(urljoin(f"{base_url}/{asked.lstrip('/')}", found))
-    if not _same_host(target, base) or not target.path.startswith(prefix):
+    climbs = any(unquote(segment) == ".." for segment in target.path.split("/"))
+    if not _same_host(target, base) or not target.path.startswith(prefix) or climbs:
         raise Rejected(
             Problem(
                 type=PROBLEMS_AT + "foreign-address",

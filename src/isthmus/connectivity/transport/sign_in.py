@@ -99,7 +99,7 @@ class SignIn:
 
     def secrets_held(self) -> list[str]:
         """What must not appear in any text."""
-        return [text.removeprefix("Bearer ") for text in self._held.headers.values()] if self._held else []
+        return [text.partition(" ")[2] for text in self._held.headers.values()] if self._held else []
 
     def _hold(self, token: StoredToken) -> None:
         authorization = {"Authorization": header_value(f"Bearer {token.value}", name="Authorization", what=self._name)}

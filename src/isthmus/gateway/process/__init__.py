@@ -1,0 +1,1 @@
+"""Process APIs: start a process, follow and cancel its runs."""

@@ -1,0 +1,1 @@
+"""System APIs: each role's objects, read, searched, created and updated, whatever vendor fills the role."""

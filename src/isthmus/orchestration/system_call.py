@@ -1,0 +1,75 @@
+"""A single change asked for by a system API, as a run of its own: durable, looked after and shown like all work."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from isthmus.connectivity.system_api.operation import Operation
+from isthmus.connectivity.system_api.roles import operation
+from isthmus.orchestration.process import process
+from isthmus.orchestration.run import Run
+from isthmus.store import runs
+from isthmus.store.clock import instant
+from isthmus.store.store import Store
+from isthmus.store.transaction import Row, Transaction
+
+NAME = "system-call"
+
+
+class SystemCall(BaseModel):
+    """What was asked: a role's operation with its canonical argument. ``number`` is the caller's key for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: str
+    business_unit: str
+    name: str
+    role: str
+    operation: str
+    argument: dict[str, Any]
+
+
+@process(NAME, version=1, starts_on=())
+async def system_call(run: Run, call: SystemCall) -> BaseModel:
+    """Do it, once."""
+    what = operation(call.role, call.operation)
+    done: BaseModel = await run.step(
+        what, what.takes.model_validate(call.argument), stays="its caller asked for just this"
+    )
+    return done
+
+
+async def ask_system(
+    store: Store, what: Operation[Any, Any], argument: BaseModel, *, unit: str, key: str | None, release: str
+) -> str:
+    """Write a system call as a run that is due now, unless one stands under the caller's key; the run's id."""
+    number = key or uuid.uuid4().hex
+    call = SystemCall(
+        number=number,
+        business_unit=unit,
+        name=str(what),
+        role=what.role,
+        operation=what.name,
+        argument=argument.model_dump(mode="json", exclude_none=True),
+    )
+    now = instant(store.clock())
+    new = runs.NewRun(NAME, 1, f"api/{what}/{number}", "api", None, "{}", release, None)
+    columns: Row = {"input": call.model_dump_json(), "business_key": number, "title": str(what), "unit": unit}
+
+    def work(tx: Transaction) -> str:
+        if runs.get_run(tx, new.id) is None:
+            runs.insert_run(tx, new, now)
+            sets = ", ".join(f"{name} = :{name}" for name in columns)
+            tx.run(f"UPDATE run SET {sets} WHERE id = :id", {**columns, "id": new.id})  # noqa: S608 - constant names
+        return new.id
+
+    return await store.write(work)
+
+
+def result_of(run: Row) -> Any:
+    """The answer of a call that is done, as JSON."""
+    return json.loads(run["result"]) if run["result"] else None
