@@ -113,8 +113,7 @@ def _objects(compiler: Compiler, step: Any, item: str, found: str, scope: Scope)
     source = compiler.source
     with source.building("[]"):
         if all(key.type == "string" for key, _ in step.lhs_object):
-            source.add(f"if type({item}) is not dict: {item} = regrouped({item})")
-            here = Place(source, item, single=True)
+            here = Place(source, item, regrouped=True)
         else:
             here = Place(source, item)
         made = compiler.emit(step, scope.with_here(here))

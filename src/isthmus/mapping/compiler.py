@@ -28,7 +28,7 @@ _RUNTIME: Final = {
         name: getattr(sequences, name)
         for name in (
             *(
-                "getter",
+                "leaf",
                 "step",
                 "named",
                 "named_in",
@@ -133,7 +133,10 @@ class Compiler:
 
     def test(self, value: Value) -> str:
         """The code that is true where JSONata takes the value for true."""
-        return value.code if value.kind in ("bool", "int", "text", "object") else f"truthy({value.code})"
+        if value.kind in ("bool", "int", "text", "object"):
+            return value.code
+        name = self.source.hold(value.code)
+        return f"({name} if type({name}) is str else truthy({name}))"
 
     def fallible(self, code: str, kind: Any = "any") -> Value:
         """The value of something that can fail: computed here, so that the error knows where."""
@@ -191,8 +194,7 @@ class Compiler:
         if not scope.here.single:
             here = self.source.name("c")
             self.source.add(f"{here} = {scope.here.code}")
-            self.source.add(f"if type({here}) is not dict: {here} = regrouped({here})")
-            scope = scope.with_here(Place(self.source, here, single=True))
+            scope = scope.with_here(Place(self.source, here, regrouped=True))
         made = self.source.name("o")
         self.source.add(f"{made} = {{}}")
         written: set[str] = set()

@@ -1,14 +1,14 @@
 """Python source in the making: lines that know which piece of the mapping they stand for, and places to read from.
 
-A *place* is a local variable that paths start at. Its getter and its fields on the way are computed once, where the
-variable gets its value, however many paths go through them: that is half of the compiler's speed.
+A *place* is a local variable that paths start at. What they read from it is read once, where the variable gets its value,
+however many paths go through it: that is half of the compiler's speed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Kind = Literal["any", "bool", "int", "text", "object", "array", "raw", "objects"]
@@ -46,23 +46,11 @@ class Line:
     target: str
 
 
-@dataclass(slots=True)
-class Hoist:
-    """A spot in the source where lines can still be put later."""
-
-    depth: int
-    lines: list[Line] = field(default_factory=list)
-
-    def add(self, text: str) -> None:
-        """Puts a line there. It must not be able to fail: it runs whether it is needed or not."""
-        self.lines.append(Line(self.depth, text, 0, ""))
-
-
 class Source:
     """The lines so far, and the names that are taken."""
 
     def __init__(self) -> None:
-        self.lines: list[Line | Hoist] = []
+        self.lines: list[Line | Place] = []
         self.depth = 1
         self.offset = 0
         self.target = ""
@@ -91,12 +79,6 @@ class Source:
         self.add(f"{name} = {code}")
         return name
 
-    def hoist(self) -> Hoist:
-        """A spot here."""
-        spot = Hoist(self.depth)
-        self.lines.append(spot)
-        return spot
-
     @contextmanager
     def block(self, opening: str) -> Iterator[None]:
         """``opening:`` and what is added inside, one deeper."""
@@ -109,7 +91,7 @@ class Source:
         self.depth -= 1
 
     @contextmanager
-    def aside(self) -> Iterator[list[Line | Hoist]]:
+    def aside(self) -> Iterator[list[Line | Place]]:
         """Lines one deeper that are kept aside; put them in with ``lines.extend``, under an ``if`` or ``else``."""
         outside, self.lines = self.lines, []
         self.depth += 1
@@ -135,45 +117,70 @@ class Source:
         self.target = before
 
     def all_lines(self) -> list[Line]:
-        """All lines, those put in later included."""
+        """All lines, with what is read from each place where it got its value."""
         found: list[Line] = []
         for line in self.lines:
-            found.extend(line.lines if isinstance(line, Hoist) else [line])
+            found.extend(line.lines() if isinstance(line, Place) else [line])
         return found
 
 
 class Place:
-    """A local variable that paths read from. ``single`` says that it is never an array, ``object`` that it is a dict."""
+    """A local variable that paths read from.
 
-    def __init__(self, source: Source, code: str, *, single: bool = False, known: bool = False) -> None:
-        self.code, self.single, self.known = code, single or known, known
-        self._source, self._hoist = source, source.hoist()
-        self._getter = ""
-        self._fields: dict[str, Place] = {}
+    ``known`` says that it is a dict. ``regrouped`` says that an array in it is put together to one value first, as an
+    object constructor does with its context. ``single``: no array of items to go through.
+    """
+
+    def __init__(self, source: Source, code: str, *, known: bool = False, regrouped: bool = False) -> None:
+        self.code, self.known, self.regrouped, self.single = code, known, regrouped, known or regrouped
+        self._source, self._depth = source, source.depth
+        self._leaves: dict[str, str] = {}
+        self._steps: dict[str, Place] = {}
+        source.lines.append(self)
 
     def leaf(self, name: str) -> str:
-        """The code that reads the last step of a path."""
-        if not self._getter:
-            self._getter = self._source.name("g")
-            get = f"{self.code}.get"
-            self._hoist.add(
-                f"{self._getter} = {get}" if self.known else
-                f"{self._getter} = {get} if type({self.code}) is dict else getter({self.code})"
-            )  # fmt: skip
-        return f"{self._getter}({name!r}, A)"
+        """The local variable with the last step of a path."""
+        if name not in self._leaves:
+            self._leaves[name] = self._source.name()
+        return self._leaves[name]
 
     def step(self, name: str) -> Place:
         """The place of a step that others follow."""
-        if name not in self._fields:
-            local, get = self._source.name("p"), f"{self.code}.get({name!r}, A)"
-            self._hoist.add(
-                f"{local} = {get}" if self.known else
-                f"{local} = {get} if type({self.code}) is dict else step({self.code}, {name!r})"
-            )  # fmt: skip
-            self._fields[name] = place = Place.__new__(Place)
-            place.code, place.single, place.known = local, False, False
-            place._source, place._hoist, place._getter, place._fields = self._source, self._hoist, "", {}
-        return self._fields[name]
+        if name not in self._steps:
+            place = Place.__new__(Place)
+            place.code, place.known, place.regrouped, place.single = self._source.name("p"), False, False, False
+            place._source, place._depth, place._leaves, place._steps = self._source, self._depth, {}, {}
+            self._steps[name] = place
+        return self._steps[name]
+
+    def lines(self) -> list[Line]:
+        """What reads it. None of it can fail, for it runs whether it is needed or not."""
+        fast = [(local, f"{self.code}.get({name!r}, A)") for name, local in self._leaves.items()]
+        slow = [(local, f"leaf({self.code}, {name!r})") for name, local in self._leaves.items()]
+        for name, place in self._steps.items():
+            fast.append((place.code, f"{self.code}.get({name!r}, A)"))
+            slow.append((place.code, f"step({self.code}, {name!r})"))
+        texts = self._texts(fast, slow)
+        found = [Line(self._depth + text.startswith(" "), text.strip(), 0, "") for text in texts]
+        for place in self._steps.values():
+            found.extend(place.lines())
+        return found
+
+    def _texts(self, fast: list[tuple[str, str]], slow: list[tuple[str, str]]) -> list[str]:
+        if self.regrouped and not fast:
+            return [f"if type({self.code}) is not dict: {self.code} = regrouped({self.code})"]
+        if self.known or not fast:
+            return [f"{local} = {code}" for local, code in fast]
+        if len(fast) == 1 and not self.regrouped:
+            return [f"{fast[0][0]} = {fast[0][1]} if type({self.code}) is dict else {slow[0][1]}"]
+        together = [f" {self.code} = regrouped({self.code})"] if self.regrouped else []
+        return [
+            f"if type({self.code}) is dict:",
+            *(f" {local} = {code}" for local, code in fast),
+            "else:",
+            *together,
+            *(f" {local} = {code}" for local, code in slow),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

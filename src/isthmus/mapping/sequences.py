@@ -12,21 +12,12 @@ from typing import Any
 from isthmus.mapping.errors import Refused, shown
 from isthmus.mapping.values import ABSENT, Constructed, Sequence
 
-Getter = Callable[[str, Any], Any]
 
-
-def nothing(name: str, otherwise: Any) -> Any:
-    """The getter of a value that has no fields."""
-    return ABSENT
-
-
-def getter(value: Any) -> Getter:
-    """What ``dict.get`` is to an object, for any value: the last step of a path, by name."""
-    if isinstance(value, dict):
-        return value.get
+def leaf(value: Any, name: str) -> Any:
+    """The last step of a path, by name."""
     if isinstance(value, list):
-        return lambda name, otherwise: collapse(named(value, name))
-    return nothing
+        return collapse(named(value, name))
+    return value.get(name, ABSENT) if isinstance(value, dict) else ABSENT
 
 
 def step(value: Any, name: str) -> Any:
