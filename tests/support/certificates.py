@@ -12,9 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from isthmus.sandbox.worlds import vendors
 
-def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's context for 127.0.0.1, localhost and *.localhost, and the PEM file of the CA that signed it."""
+
+def server_context(folder: Path, *more_names: str) -> tuple[ssl.SSLContext, Path]:
+    """A server's context for 127.0.0.1, localhost, *.localhost and ``more_names``, and the PEM file of its CA.
+
+    OpenSSL takes no wildcard directly below a top level, so each vendor's ``<name>.localhost`` is written out.
+    """
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throw-away test CA")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -25,7 +30,9 @@ def server_context(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    names = [x509.DNSName("localhost"), x509.DNSName("*.localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    hosts = [f"{vendor}.localhost".replace("_", "-") for vendor in vendors()]
+    names: list[x509.GeneralName] = [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names += [x509.DNSName(host) for host in ("localhost", "*.localhost", *hosts, *more_names)]
     certificate = (
         _builder(name, ca_name, key.public_key())
         .add_extension(x509.SubjectAlternativeName(names), critical=False)

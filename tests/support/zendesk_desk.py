@@ -108,7 +108,7 @@ class Hook:
         self.handler = type("Handler", (_Hook,), {"heard": [], "answers": []})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def subscribe(self, *names: str, **more: Any) -> dict[str, Any]:
         types = [name if name.startswith("cond") else f"zen:event-type:{name}" for name in names]
