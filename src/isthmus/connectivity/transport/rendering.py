@@ -54,10 +54,20 @@ def render(
         headers["If-Match"] = header_value(fill(version, context, what=what), name="If-Match", what=what)
     if idempotency:
         headers[idempotency[0]] = header_value(idempotency[1], name=idempotency[0], what=what)
-    body = None
+    path, body = _path(address.strip(), request.query, context, transport, what), None
     if file := getattr(request, "mapping", None):
-        body = _encoded(mapping(file)(context), transport, headers, what)
-    return Call(method.upper(), _path(address.strip(), request.query, context, transport, what), headers, body)
+        mapped = mapping(file)(context)
+        if method.upper() == "GET":
+            path = _with_query(path, mapped)
+        else:
+            body = _encoded(mapped, transport, headers, what)
+    return Call(method.upper(), path, headers, body)
+
+
+def _with_query(path: str, asked: Any) -> str:
+    """The mapping of a GET gives its query: what a search asks for depends on what is given."""
+    pairs = [f"{quote(str(name), safe='$[]')}={quote(str(value), safe='')}" for name, value in (asked or {}).items()]
+    return path + ("&" if "?" in path else "?") + "&".join(pairs) if pairs else path
 
 
 def _path(address: str, query: Mapping[str, str], context: Mapping[str, Any], transport: Transport, what: str) -> str:
