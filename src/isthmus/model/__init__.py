@@ -9,6 +9,7 @@ from __future__ import annotations
 from isthmus.model.amounts import differences
 from isthmus.model.approval import Approval, Decision
 from isthmus.model.codes import MINOR_UNIT, MINOR_UNITS, UNITS
+from isthmus.model.conversion import converted, converted_parts
 from isthmus.model.customer import (
     AccountOwner,
     Consent,
@@ -54,7 +55,7 @@ from isthmus.model.party import (
     PartySnapshot,
     TaxRegistration,
 )
-from isthmus.model.payment import Allocation, Instrument, Payment, Remittance, converted, left_of
+from isthmus.model.payment import Allocation, Instrument, Payment, Remittance, left_of
 from isthmus.model.problems import (
     InvalidObject,
     IsthmusError,
@@ -195,6 +196,7 @@ __all__ = [
     "business_key",
     "content_hash",
     "converted",
+    "converted_parts",
     "differences",
     "from_json",
     "fulfilment_status",

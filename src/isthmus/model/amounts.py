@@ -80,10 +80,10 @@ def _base(line: Line) -> Decimal | None:
 def _one_currency(document: Document, found: Findings) -> bool:
     """Every amount of the document is in its currency; else no sum has a meaning."""
     currency = document.currency
-    for field, code in _currencies(document):
-        if code != currency:
-            found.add(*field, "currency", value=code, expected=f"{currency}, the currency of the document")
-    return not found
+    foreign = [(field, code) for field, code in _currencies(document) if code != currency]
+    for field, code in foreign:
+        found.add(*field, "currency", value=code, expected=f"{currency}, the currency of the document")
+    return not foreign
 
 
 def _currencies(document: Document) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -197,5 +197,14 @@ def _totals(document: Document, totals: Totals, found: Findings) -> None:
         "gross less prepaid plus rounding",
         "D3",
     )
+    if inclusive < 0:
+        found.add(
+            "totals",
+            "tax_inclusive_amount",
+            value=totals.tax_inclusive_amount,
+            expected="not negative: a document says what it is by its kind, never by a sign",
+            mend="make it a credit note",
+            rule="sign",
+        )
     if abs(rounding) >= CASH_STEP_MAX:
         found.add("totals", "payable_rounding_amount", value=rounding, expected=f"less than {CASH_STEP_MAX}", rule="D3")

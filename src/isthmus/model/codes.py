@@ -72,6 +72,7 @@ class CodeList:
 
     def __init__(self, word: str, codes: Iterable[str] | None = None, also: Iterable[str] = ()) -> None:
         listed = LISTS[word]
+        self.name = "".join(part.capitalize() for part in word.split("_")) + "Code"
         self.title = f"{listed['name']} of {listed['date']}"
         self.codes = [*(listed["codes"] if codes is None else codes), *also]
 
@@ -87,7 +88,7 @@ class CodeList:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"type": "string", "enum": sorted(self.codes), "title": self.title}
+        return {"type": "string", "enum": sorted(self.codes), "title": self.name, "$comment": self.title}
 
 
 Currency: TypeAlias = Annotated[str, CodeList("currency", MINOR_UNITS)]

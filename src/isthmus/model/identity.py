@@ -28,8 +28,8 @@ from isthmus.model.values import Canonical, Link, ObjectWord, Reference
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _WORDS = frozenset(get_args(ObjectWord))
-#: what is not content: the header but for the unit, and when a reading was taken
-_HEADER = {"id", "references", "source", "source_version", "created_at", "changed_at"}
+#: the header is no content, but for a company's own fields
+_HEADER = set(Canonical.model_fields) - {"extensions"}
 _READINGS = ("settlement", "credit")
 
 
@@ -48,11 +48,11 @@ def new_id(kind: str, at: datetime | None = None) -> str:
 def business_key(thing: Canonical | BusinessUnit) -> str:
     """What makes it the same fact, within its business unit: ``order/emea/OPP-1001``.
 
-    Parts are normalised (NFKC, upper case, no double blanks) and joined by ``/``. Raises Rejected where the object
-    has nothing to be known by, such as a customer with only a name.
+    Numbers are normalised (NFKC, upper case, no double blanks); units, connections and vendors' ids stand as they
+    are. Raises Rejected where the object has nothing to be known by, such as a customer with only a name.
     """
     if isinstance(thing, BusinessUnit):
-        return f"business_unit/{normal(thing.code)}"
+        return f"business_unit/{_escaped(thing.code)}"
     parts = _key(thing)
     if not parts:
         raise Rejected(
@@ -63,21 +63,21 @@ def business_key(thing: Canonical | BusinessUnit) -> str:
                 mend=f"map {_NEEDS.get(thing.object_word, 'its number')}, or the source it was read from",
             )
         )
-    return "/".join([thing.object_word, normal(thing.business_unit), *(normal(part) for part in parts)])
+    return _joined(thing, parts)
 
 
 def match_keys(customer: Customer) -> tuple[str, ...]:
     """All keys by which a customer may be found again, the strongest first: id, tax registrations, identifiers,
     number, source. The name is never one."""
-    unit = normal(customer.business_unit)
-    return tuple("/".join(["customer", unit, *(normal(part) for part in parts)]) for parts in _customer_keys(customer))
+    return tuple(_joined(customer, parts) for parts in _customer_keys(customer))
 
 
 def content_hash(thing: Canonical) -> str:
     """SHA-256 of what the object says, in hexadecimal: equal for two versions that say the same.
 
     Canonical JSON with sorted keys, decimals in their shortest form, what is absent, null or default left out;
-    without header, references, derived fields, and the moment at which a balance was read.
+    without header, references and derived fields. A company's own fields are content, or their change would be taken
+    for an echo; so is a balance that was read (credit, settlement), but not the moment of reading it.
     """
     content = thing.model_dump(mode="python", exclude=_HEADER, exclude_defaults=True, exclude_none=True)
     for name in _READINGS:
@@ -87,10 +87,23 @@ def content_hash(thing: Canonical) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def normal(part: str) -> str:
-    """A part of a key as keys are compared; ``/`` inside becomes ``%2F``."""
-    text = unicodedata.normalize("NFKC", part).upper()
-    return re.sub(r"\s+", " ", text).strip().replace("%", "%25").replace("/", "%2F")
+class _AsIs(str):
+    """A part of a key that is opaque: case and blanks count."""
+
+    __slots__ = ()
+
+
+def _joined(thing: Canonical, parts: tuple[str, ...]) -> str:
+    known = (part if isinstance(part, _AsIs) else _normal(part) for part in parts)
+    return "/".join(_escaped(part) for part in (thing.object_word, thing.business_unit, *known))
+
+
+def _normal(number: str) -> str:
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", number)).strip().upper()
+
+
+def _escaped(part: str) -> str:
+    return part.replace("%", "%25").replace("/", "%2F")
 
 
 def _canonical(value: object) -> object:
@@ -182,20 +195,22 @@ def _(thing: Case) -> tuple[str, ...]:
 
 def _customer_keys(customer: Customer) -> Iterator[tuple[str, ...]]:
     if customer.id is not None:
-        yield (customer.id,)
+        yield (_AsIs(customer.id),)
     for each in customer.tax_registrations:
-        yield ("tax", each.country, each.number)
+        yield (_AsIs("tax"), each.country, each.number)
     for identifier in customer.identifiers:
-        yield (identifier.scheme, identifier.value)
+        yield (_AsIs(identifier.scheme), identifier.value)
     if customer.number is not None:
-        yield ("number", customer.number)
+        yield (_AsIs("number"), customer.number)
     if source := _from_source(customer):
         yield source
 
 
 def _from_source(thing: Canonical) -> tuple[str, ...]:
     reference: Reference | None = thing.source or next(iter(thing.references), None)
-    return () if reference is None else (reference.connection, reference.type, reference.id)
+    if reference is None:
+        return ()
+    return _AsIs(reference.connection), _AsIs(reference.type), _AsIs(reference.id)
 
 
 def _pointed(link: Link | None) -> str:

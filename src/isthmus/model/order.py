@@ -160,7 +160,7 @@ def order_status(order: Order, *, submitted: bool = False, rejected: bool = Fals
         return "cancelled" if order.number is not None or not rejected else "rejected"
     if order.number is None:
         return "rejected" if rejected else "submitted" if submitted else "draft"
-    if all(line.open == 0 for line in items) and billing_status(items) in ("complete", "over"):
+    if all(line.open == 0 and _is_billed(line) for line in items):
         return "completed"
     moved = any((line.shipped or _ZERO) > 0 or (line.invoiced or _ZERO) > 0 for line in items)
     return "in_fulfilment" if moved else "confirmed"
@@ -201,6 +201,11 @@ def billing_status(lines: Iterable[OrderLine]) -> Progress:
     return _progress(_billed(line) for line in lines)
 
 
+def _is_billed(line: OrderLine) -> bool:
+    billed, enough, _ = _billed(line)
+    return billed >= enough
+
+
 def _billed(line: OrderLine) -> tuple[Decimal, Decimal, Decimal]:
     returned = line.returned or _ZERO
     due = line.ordered - (line.cancelled or _ZERO)
@@ -219,18 +224,18 @@ def _progress(lines: Iterable[tuple[Decimal, Decimal, Decimal]]) -> Progress:
 
 
 def _check_counts(line: OrderLine, index: int, found: Findings) -> None:
-    """O1 and O2, as far as no tolerance of the landscape is asked."""
-    wanted = line.ordered - (line.cancelled or _ZERO)
-
-    def at_most(name: str, value: Decimal | None, most: Decimal | None, what: str, rule: str) -> None:
-        if value is not None and most is not None and value > most:
+    """O1 and O2, as far as no tolerance of the landscape is asked. A count that is not known compares with nothing."""
+    ordered = line.quantity.value
+    wanted = ordered - line.cancelled if line.cancelled else ordered
+    for name, value, most, what, rule in (
+        ("cancelled", line.cancelled, ordered, "the quantity ordered", "O1"),
+        ("confirmed", line.confirmed, wanted, "ordered less cancelled", "O1"),
+        ("delivered", line.delivered, line.shipped, "shipped", "O1"),
+        ("returned", line.returned, line.shipped, "shipped", "O1"),
+        ("credited", line.credited, line.invoiced, "invoiced", "O2"),
+    ):
+        if value and most is not None and value > most:
             found.add("lines", index, name, value=value, expected=f"at most {what}, which is {most}", rule=rule)
-
-    at_most("cancelled", line.cancelled, line.ordered, "the quantity ordered", "O1")
-    at_most("confirmed", line.confirmed, wanted, "ordered less cancelled", "O1")
-    at_most("delivered", line.delivered, line.shipped, "shipped", "O1")
-    at_most("returned", line.returned, line.shipped, "shipped", "O1")
-    at_most("credited", line.credited, line.invoiced, "invoiced", "O2")
     if line.schedule and (planned := sum((each.quantity for each in line.schedule), _ZERO)) != wanted:
         expected = f"parts that add up to ordered less cancelled, which is {wanted}"
         found.add("lines", index, "schedule", value=planned, expected=expected, rule="O1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, ClassVar, Literal, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -159,8 +160,6 @@ class BusinessUnit(Value):
 
     @model_validator(mode="after")
     def _zone_exists(self) -> BusinessUnit:
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
         try:
             ZoneInfo(self.time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from isthmus.model.codes import Currency, PaymentMeansCode
+from isthmus.model.conversion import converted
 from isthmus.model.money import Money, Value
 from isthmus.model.problems import Findings
 from isthmus.model.scalars import Code, Day, Instant, Name, Text
@@ -130,15 +131,6 @@ class Payment(Canonical):
         """What no allocation has taken yet (refunds are payments of their own: see ``left_of``)."""
         taken = sum((each.amount.amount for each in self.allocations if not each.reversed), _ZERO)
         return Money(amount=self.amount.amount - taken, currency=self.amount.currency)
-
-
-def converted(money: Money, rate: ExchangeRate) -> Money:
-    """Money in the target currency of a rate, rounded once. TypeError where it is not in the source currency."""
-    from isthmus.model.money import EXACT, round_money
-
-    if money.currency != rate.source_currency:
-        raise TypeError(f"{money} is not in {rate.source_currency}, from which this rate converts")
-    return round_money(EXACT.multiply(money.amount, rate.rate), rate.target_currency)
 
 
 def left_of(receipt: Payment, refunds: tuple[Payment, ...]) -> Money:

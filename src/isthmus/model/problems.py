@@ -21,7 +21,7 @@ class Problem(BaseModel):
     """One problem as RFC 9457 has it. ``field``, ``value``, ``expected`` and ``mend`` are our extension members;
     others may be added by name."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     type: str = "about:blank"
     title: str
@@ -38,17 +38,16 @@ class Problem(BaseModel):
     """The single problems, where this one sums up several."""
 
     def sentence(self) -> str:
-        """The problem as one sentence: where and what, the value, the remedy."""
-        shown = "" if self.value is None else f" (it is {self.value})"
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{self.title}{shown}{mend}"
+        """The problem as one sentence: where and what, and the remedy."""
+        said = f"{self.title}: {self.detail}" if self.detail and self.field is None else self.detail or self.title
+        return f"{said}; {self.mend}" if self.mend else said
 
     def to_json(self) -> dict[str, Any]:
         """The body of an ``application/problem+json`` answer: absent members left out."""
-        return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {
-            "type": self.type,
-            "status": self.status,
-        }
+        found = self.model_dump(mode="json", exclude_none=True)
+        if not self.problems:
+            del found["problems"]
+        return found
 
 
 class IsthmusError(Exception):
@@ -98,8 +97,13 @@ class InvalidObject(Rejected):
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """One problem for each thing that Pydantic found, in our words."""
-    return [_problem(each) for each in error.errors(include_url=False)]
+    """One problem for each thing that Pydantic found, in our words.
+
+    Pydantic also counts a list with a wrong item as too short; that is no news beside the item.
+    """
+    found = error.errors(include_url=False)
+    inside = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
+    return [_problem(each) for each in found if each["type"] != "too_short" or each["loc"] not in inside]
 
 
 def field_path(location: Sequence[str | int]) -> str:
@@ -113,27 +117,36 @@ def field_path(location: Sequence[str | int]) -> str:
 def _problem(found: ErrorDetails) -> Problem:
     field = field_path(found["loc"])
     context = found.get("ctx") or {}
-    kind = found["type"]
-    mend = context.get("mend")
-    value: str | None = _shown(found["input"])
-    if kind == "missing":
-        expected, title, value = "a value", f"{field} is missing", None
+    mend: str | None = context.get("mend")
+    value = None if found["input"] is None else _shown(found["input"])
+    if found["type"] == "missing":
+        expected, verdict, value = "a value", "is missing", None
         mend = mend or "map it, or give it a fixed value"
-    elif kind == "extra_forbidden":
-        expected, title = "no such field", f"{field} is no field of the model"
+    elif found["type"] == "extra_forbidden":
+        expected, verdict = "no such field", "is no field of the model"
         mend = mend or "correct its name, or declare it under extensions"
     else:
         expected = str(context.get("expected") or found["msg"].removeprefix("Input should be "))
-        title = f"{field or 'The whole'} must be {expected}"
+        verdict = f"must be {expected}"
+    shown = f" (it is {value})" if value is not None and found["type"] != "extra_forbidden" else ""
     return Problem(
         type=PROBLEMS_AT + "invalid-field",
-        title=title,
+        title=f"{_spoken(found['loc'])} {verdict}",
+        detail=f"{field} {verdict}{shown}" if field else None,
         status=422,
         field=field or None,
         value=value,
         expected=expected,
         mend=mend,
     )
+
+
+def _spoken(location: Sequence[str | int]) -> str:
+    """The last name on the path, as people say it: ``Line extension amount``; the value of a quantity is the quantity."""
+    names = [part for part in location if isinstance(part, str)]
+    if len(names) > 1 and names[-1] == "value":
+        names.pop()
+    return names[-1].replace("_", " ").capitalize() if names else "The whole"
 
 
 def _shown(value: object) -> str:
