@@ -35,6 +35,7 @@ from isthmus.sandkit.world import Row, World
 _DATA = "/services/data"
 _VERSIONS = range(40, 71)
 _VERSION = re.compile(r"/services/data/v(\d+)\.0(?:/|$)", re.IGNORECASE)
+_METADATA = re.compile(r"/services/data/v[^/]+(?:/sobjects(?:/[^/]+/describe)?)?")
 _BATCHES = re.compile(r"/jobs/ingest/[^/]+/batches", re.IGNORECASE)
 
 
@@ -86,7 +87,8 @@ class VendorSandbox(Sandbox):
     def faultless(self, request: Request) -> bool:
         """Sign-in, the versions and metadata meet no trouble."""
         path = request.raw_path.rstrip("/").lower()
-        return not path.startswith(f"{_DATA}/") or path.endswith(("/describe", "/sobjects")) or path.count("/") <= 3
+        metadata = request.method == "GET" and bool(_METADATA.fullmatch(path))
+        return metadata or not path.startswith(f"{_DATA}/")
 
     def play(self, request: Request) -> Answer:
         """One request: session, allowance, version, then its handler in one transaction."""
