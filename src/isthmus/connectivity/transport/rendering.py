@@ -11,12 +11,13 @@ from isthmus.catalogue.connector import Transport
 from isthmus.connectivity.transport import odata_v2, rest
 from isthmus.connectivity.transport.answer import Call
 from isthmus.connectivity.transport.json_text import encode_json
-from isthmus.connectivity.transport.template import Quoting, fill, header_value
+from isthmus.connectivity.transport.template import fill, header_value
 from isthmus.model.problems import PROBLEMS_AT, Problem, Rejected
 
 #: left as they are within a query's value, because people and vendors' examples write them so
 _QUERY_SAFE = "~()*!',:@/$;"
 _PATH_SAFE = "/:@!$&'()*+,;=~%[]"
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
 _DOTS = re.compile(r"\.+")
 
 
@@ -40,8 +41,9 @@ def render(
 ) -> Call:
     """The call that ``request`` makes of ``context``. Raises Rejected naming the placeholder and the request.
 
-    ``mapping`` finds a compiled mapping by file; ``idempotency`` is a header with its value. A mapping's own errors
-    pass through.
+    ``mapping`` finds a compiled mapping by file: what it gives is the body, and in a GET the query's parameters, where
+    those that have no value are left out. ``idempotency`` is a header with its value. A mapping's own errors pass
+    through.
     """
     line = request.request or ""
     method, _, address = line.partition(" ")
@@ -54,20 +56,12 @@ def render(
         headers["If-Match"] = header_value(fill(version, context, what=what), name="If-Match", what=what)
     if idempotency:
         headers[idempotency[0]] = header_value(idempotency[1], name=idempotency[0], what=what)
-    path, body = _path(address.strip(), request.query, context, transport, what), None
-    if file := getattr(request, "mapping", None):
-        mapped = mapping(file)(context)
-        if method.upper() == "GET":
-            path = _with_query(path, mapped)
-        else:
-            body = _encoded(mapped, transport, headers, what)
-    return Call(method.upper(), path, headers, body)
-
-
-def _with_query(path: str, asked: Any) -> str:
-    """The mapping of a GET gives its query: what a search asks for depends on what is given."""
-    pairs = [f"{quote(str(name), safe='$[]')}={quote(str(value), safe='')}" for name, value in (asked or {}).items()]
-    return path + ("&" if "?" in path else "?") + "&".join(pairs) if pairs else path
+    path = _path(address.strip(), request.query, context, transport, what)
+    file = getattr(request, "mapping", None)
+    mapped = mapping(file)(context) if file else None
+    if method.upper() in _WITHOUT_BODY:
+        return Call(method.upper(), _with_query(path, mapped, what), headers, None)
+    return Call(method.upper(), path, headers, _encoded(mapped, transport, headers, what))
 
 
 def _path(address: str, query: Mapping[str, str], context: Mapping[str, Any], transport: Transport, what: str) -> str:
@@ -107,6 +101,20 @@ def _query_text(text: str) -> str:
     return quote(text, safe=_QUERY_SAFE)
 
 
+def _with_query(path: str, mapped: Any, what: str) -> str:
+    """The mapping of a GET gives its query: what a search asks for depends on what is given."""
+    if mapped is None:
+        return path
+    try:
+        if not isinstance(mapped, Mapping):
+            raise TypeError("the mapping gives no object, but a query has named parameters")
+        given = {name: value for name, value in mapped.items() if value is not None}
+        parameters = [f"{quote(name, safe='$[]')}={_query_text(text)}" for name, text in rest.pairs(given)]
+    except TypeError as error:
+        raise _unmapped(what, error) from None
+    return path + ("&" if "?" in path else "?") + "&".join(parameters) if parameters else path
+
+
 def _encoded(value: Any, transport: Transport, headers: dict[str, str], what: str) -> bytes | None:
     if value is None:
         return None
@@ -116,11 +124,11 @@ def _encoded(value: Any, transport: Transport, headers: dict[str, str], what: st
             raise TypeError("the mapping gives no object, but a form has named fields")
         body = rest.form(value) if as_form else encode_json(value)
     except TypeError as error:
-        raise Rejected(
-            Problem(type=PROBLEMS_AT + "cannot-ask", title=f"{what}: {error}", status=422, mend="mend the mapping")
-        ) from None
+        raise _unmapped(what, error) from None
     headers.setdefault("Content-Type", "application/x-www-form-urlencoded" if as_form else "application/json")
     return body
 
 
-__all__ = ["Quoting", "Renderable", "render"]
+def _unmapped(what: str, error: TypeError) -> Rejected:
+    problem = Problem(type=PROBLEMS_AT + "cannot-ask", title=f"{what}: {error}", status=422, mend="mend the mapping")
+    return Rejected(problem)

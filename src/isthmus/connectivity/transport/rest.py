@@ -22,16 +22,17 @@ def form(body: Mapping[str, Any]) -> bytes:
 
     None becomes empty text (which clears a field), a bool ``true`` or ``false``; empty lists and objects say nothing.
     """
-    return "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(text)}" for name, text in _pairs(body, "")).encode()
+    return "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(text)}" for name, text in pairs(body)).encode()
 
 
-def _pairs(value: Any, name: str) -> Iterator[tuple[str, str]]:
+def pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """The fields of a value by names with brackets, as ``form`` writes them. Raises TypeError."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _pairs(inner, f"{name}[{key}]" if name else str(key))
+            yield from pairs(inner, f"{name}[{key}]" if name else str(key))
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from _pairs(inner, f"{name}[{number}]")
+            yield from pairs(inner, f"{name}[{number}]")
     elif value is None:
         yield name, ""
     elif isinstance(value, bool):

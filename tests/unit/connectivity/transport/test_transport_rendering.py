@@ -135,6 +135,24 @@ def test_a_form_body(connect: Any) -> None:
     )
 
 
+def test_a_mapping_of_a_get_gives_the_query(connect: Any) -> None:
+    mapping = '{"q": input.name & " & more", "created": {"gte": input.since}, "limit": input.limit, "none": null, "gone": input.x}'
+    connection = connect(BASE, transport=REST, mappings={"search.jsonata": mapping})
+    request = Request(request="GET v1/search", query={"a": "1"}, mapping="search.jsonata")
+    call = connection.render(request, {"input": {"name": "Müller+", "since": 5, "limit": 50}})
+    assert (call.method, call.body, call.headers) == ("GET", None, {})
+    pairs = [("a", "1"), ("q", "Müller+ & more"), ("created[gte]", "5"), ("limit", "50")]
+    assert parse_qsl(urlsplit(call.path).query) == pairs
+    for nothing in ("{}", '{"a": input.none}'):
+        bare = connect(BASE, transport=REST, mappings={"search.jsonata": nothing})
+        assert (
+            bare.render(Request(request="GET v1/search", mapping="search.jsonata"), {"input": {}}).path == "v1/search"
+        )
+    wrong = connect(BASE, transport=REST, mappings={"search.jsonata": '"text"'})
+    with pytest.raises(Rejected, match="named parameters"):
+        wrong.render(request, {})
+
+
 def test_a_body_that_is_no_form_is_refused(connect: Any) -> None:
     connection = connect(BASE, transport=FORM, mappings={"x.jsonata": '"text"'})
     with pytest.raises(Rejected, match="no object"):
