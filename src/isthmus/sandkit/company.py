@@ -161,7 +161,7 @@ _PLACES = (
     ("Sydney", "2000", "NSW", "AU", "AUD", "AU{:011d}", "Pty Ltd", "apac"),
     ("Singapore", "018956", "", "SG", "SGD", "SG{:09d}", "Pte Ltd", "apac"),
 )
-_FIRST = (
+_FIRST = (  # noqa: SIM905 - reads better as words
     "Acme Nordlicht Kitamura Alpen Rhein Delta Helio Lumen Terra Vega Orion Baltic Aster Cobalt Ember Fjord Garnet "
     "Harbor Iris Juniper Kestrel Lagoon Meridian Nimbus Opal"
 ).split()
@@ -272,7 +272,9 @@ def make_opportunity(company: Company, rng: random.Random, n: int) -> Opportunit
             quantity=Decimal(rng.randint(1, 40)),
             unit_price=p.prices[account.currency],
             start_date=start if p.months else None,
-            end_date=date(start.year + p.months // 12, start.month, start.day) - timedelta(days=1) if p.months else None,
+            end_date=date(start.year + p.months // 12, start.month, start.day) - timedelta(days=1)
+            if p.months
+            else None,
         )
         for p in chosen
     )

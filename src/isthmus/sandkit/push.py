@@ -87,7 +87,7 @@ class Push:
             headers = self._policy.prepare(row, self._clock.timestamp())
             async with session.post(row["url"], data=row["body"], headers=headers, allow_redirects=False) as response:
                 status, answer = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             answer = type(error).__name__.encode()
         taken = self._policy.acknowledged(status, answer)
         pauses, attempts = self._policy.pauses_s, row["attempts"]

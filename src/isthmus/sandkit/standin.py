@@ -19,7 +19,7 @@ from isthmus.sandkit.routes import Answer, Refusal, Request, Routes
 from isthmus.sandkit.world import Row, World
 
 
-class Cut(Exception):  # noqa: N818 - a thing that happens, not an error of ours
+class Cut(Exception):
     """The connection must be cut without an answer; ``later`` is what still happens, after ``delay_s``."""
 
     def __init__(self, later: Callable[[], Awaitable[None]] | None = None) -> None:

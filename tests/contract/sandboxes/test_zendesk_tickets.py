@@ -94,6 +94,17 @@ def test_a_closed_ticket_does_not_change_any_more(desk: Desk) -> None:
     assert desk.get(f"/tickets/{ticket['id']}")["ticket"]["status"] == "closed"
 
 
+def test_who_asked_opens_again_what_was_solved_and_an_agent_does_not(desk: Desk) -> None:
+    mine = desk.post("/tickets", "ticket", comment={"body": "my own"})
+    solved = {"status": "solved", "comment": {"body": "Done"}}
+    assert desk.ask("PUT", f"/tickets/{mine['id']}", {"ticket": solved}).body["ticket"]["status"] == "solved"
+    person = desk.get("/users/search", external_id="C-1001-1")["users"][0]
+    theirs = desk.post("/tickets", "ticket", comment={"body": "theirs"}, requester_id=person["id"])
+    assert desk.ask("PUT", f"/tickets/{theirs['id']}", {"ticket": solved}).body["ticket"]["status"] == "solved"
+    answer = {"comment": {"body": "Not done", "author_id": person["id"]}}
+    assert desk.ask("PUT", f"/tickets/{theirs['id']}", {"ticket": answer}).body["ticket"]["status"] == "open"
+
+
 def test_a_safe_update_of_an_outdated_ticket_is_a_conflict(desk: Desk) -> None:
     ticket = desk.post("/tickets", "ticket", comment={"body": "x"})
     desk.running.desk("clock", {"advance_s": 2})

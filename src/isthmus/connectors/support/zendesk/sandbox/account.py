@@ -90,10 +90,6 @@ class Account:
         """Change a switch."""
         self.world.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
-    def system(self) -> Caller:
-        """The caller for what the account does of its own accord."""
-        return Caller(-1, "admin", channel="system")
-
     def user_caller(self, user: Row, channel: str = "web") -> Caller:
         """The caller that a person is."""
         return Caller(user["id"], user["role"], channel=channel)

@@ -127,12 +127,12 @@ class Fields:
         now = self._account.now()
         position = int(given.get("position") or self._account.world.value("SELECT count(*) FROM field") + 1)
         body = {"id": row_id, "type": kind, "title": title, "raw_title": title, "position": position, "active": True}
-        body |= {"description": given.get("description") or "", "regexp_for_validation": None, "tag": None}
+        pattern = given.get("regexp_for_validation")
+        body |= {"description": given.get("description") or "", "regexp_for_validation": pattern, "tag": None}
         body |= {"created_at": now, "updated_at": now, **({} if owner == "ticket" else {"key": key, "system": False})}
         if owner == "ticket":
             flags = ("required", "visible_in_portal", "editable_in_portal", "required_in_portal")
             body |= {**{flag: bool(given.get(flag)) for flag in flags}, "removable": True, "title_in_portal": title}
-        body["regexp_for_validation"] = given.get("regexp_for_validation")
         if kind in _CHOICES:
             body["custom_field_options"] = self._choices(given.get("custom_field_options") or [])
         stored = {"id": row_id, "owner": owner, "key": key, "position": position, "body": as_text(body)}

@@ -24,7 +24,7 @@ from isthmus.connectors.support.zendesk.sandbox.answers import (
 from isthmus.connectors.support.zendesk.sandbox.events import Events
 from isthmus.connectors.support.zendesk.sandbox.fields import Fields
 from isthmus.connectors.support.zendesk.sandbox.pages import Listing, all_of, page
-from isthmus.connectors.support.zendesk.sandbox.tables import as_text, key_of
+from isthmus.connectors.support.zendesk.sandbox.tables import Shelf, as_text, key_of
 from isthmus.sandkit.routes import Answer, Request
 from isthmus.sandkit.world import Row
 
@@ -236,7 +236,7 @@ class Organizations:
         return ok(counted(self._account, "organization"))
 
 
-def many(request: Request, shelf: Any) -> list[Row]:
+def many(request: Request, shelf: Shelf) -> list[Row]:
     """The rows of a ``show_many`` request, by ``ids`` or ``external_ids``; those not there are left out."""
     ids, externals = listed_values(request, "ids"), listed_values(request, "external_ids")
     found = [shelf.get(as_id(value, "ids")) for value in ids]

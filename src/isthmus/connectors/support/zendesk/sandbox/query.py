@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -91,7 +91,7 @@ def _dated(term: Term, value: str, now: float) -> bool:
     except ValueError:
         return False
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return _holds(term.operator, value, iso((moment + timedelta(0)).timestamp()))
+    return _holds(term.operator, value, iso(moment.timestamp()))
 
 
 def _holds(operator: str, one: Any, other: Any) -> bool:

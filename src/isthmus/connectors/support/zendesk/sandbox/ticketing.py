@@ -62,7 +62,7 @@ class Ticketing:
 
     def create(self, given: Row, caller: Caller) -> tuple[Row, Row]:
         """A new ticket and its audit. Raises Refusal 422."""
-        comment = self._comment(given.get("comment") or {"body": given.get("description")}, caller, {})
+        comment = self._comment(given.get("comment") or {"body": given.get("description")}, caller)
         if comment is None:
             raise invalid("base", "Description: cannot be blank", "BlankValue")
         requester, now = self._requester(given, caller), self._account.now()
@@ -104,13 +104,9 @@ class Ticketing:
             raise invalid("status", "Status: closed prevents ticket update", "ClosedTicket")
         if given.get("safe_update") and given.get("updated_stamp") != before["updated_at"]:
             raise refusal(409, "UpdateConflict", _CONFLICT)
-        comment = self._comment(given.get("comment"), caller, before)
+        comment = self._comment(given.get("comment"), caller)
         after = self._applied(before, given)
-        if (
-            comment
-            and comment["author_id"] == before["requester_id"]
-            and after["status"] in ("pending", "hold", "solved")
-        ):
+        if comment and "status" not in given and self._is_customers_answer(before, comment):
             after["status"] = "open"
         self._mark_solved(after, before["status"], caller)
         if comment:
@@ -231,7 +227,12 @@ class Ticketing:
             if row["assignee_id"] is None and caller.is_agent and caller.user_id > 0:
                 row["assignee_id"] = caller.user_id
 
-    def _comment(self, given: Any, caller: Caller, ticket: Row) -> Row | None:
+    def _is_customers_answer(self, ticket: Row, comment: Row) -> bool:
+        """An end user's comment opens again what waits or is solved."""
+        author = self._account.users.get(comment["author_id"])
+        return ticket["status"] in ("pending", "hold", "solved") and author is not None and author["role"] == "end-user"
+
+    def _comment(self, given: Any, caller: Caller) -> Row | None:
         if given is None:
             return None
         if isinstance(given, str):

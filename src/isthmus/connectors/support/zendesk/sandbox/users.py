@@ -227,8 +227,7 @@ class Users:
     def _membership_default(self, request: Request, caller: Caller) -> Answer:
         row = self._membership(request)
         self._people.update(self._people.one(row["user_id"]), {"organization_id": row["organization_id"]})
-        where = self._memberships_of_user
-        return where(request, caller)
+        return self._memberships_of_user(request, caller)
 
 
 def _identity_shown(row: Row, root: str) -> Row:
