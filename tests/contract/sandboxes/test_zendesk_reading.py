@@ -240,3 +240,5 @@ def test_an_expired_token_must_be_asked_for_again(desk: Desk) -> None:
     assert [desk.ask("GET", "/users/me", Authorization=bearer).status for _ in range(2)] == [401, 401]
     fresh = f"Bearer {desk.ask('POST', '/oauth/tokens', asked).body['access_token']}"
     assert desk.ask("GET", "/users/me", Authorization=fresh).status == 200
+    _fault(desk, "expired")
+    assert desk.ask("GET", "/users/me").status == 200  # an API token does not expire

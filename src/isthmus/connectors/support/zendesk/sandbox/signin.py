@@ -76,14 +76,13 @@ class SignIn:
             "oauth_token", {"token": token, "user_id": user_id, "scope": scope, "expires": expires}
         )
 
-    def revoke(self, request: Request) -> Answer:
-        """Make the caller's bearer token worthless; the answer that says so. API tokens do not expire: theirs
-        is refused this once."""
+    def revoke(self, request: Request) -> Answer | None:
+        """Make the caller's bearer token worthless; the answer that says so, None for an API token (none expires)."""
         header = request.headers.get("authorization", "")
-        self.forget()
         if not header.lower().startswith("bearer "):
-            return _unknown().answer
+            return None
         self._account.world.execute("DELETE FROM oauth_token WHERE token = ?", (header[7:].strip(),))
+        self.forget()
         return _invalid_token().answer
 
     def _given(self, request: Request) -> Row:

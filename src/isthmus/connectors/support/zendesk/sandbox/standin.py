@@ -165,7 +165,8 @@ class VendorSandbox(Sandbox):
                 return Answer(503, page, {"Retry-After": "1"}, content_type="text/html; charset=utf-8")
             case "expired":
                 with self.world.transaction():
-                    return self._signin.revoke(request)
+                    answer = self._signin.revoke(request)
+                return answer or self.play(request)
             case "locked":
                 return refusal(409, "DatabaseConflict", "Database collision").answer
             case "not_found":
