@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -12,7 +13,13 @@ import pytest
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.salesforce_caller import DATA, Caller
 
+from isthmus.connectors.crm.salesforce.sandbox import VendorSandbox
 from isthmus.connectors.crm.salesforce.sandbox.sign_in import new_key_pair
+from isthmus.sandkit.clock import Clock
+from isthmus.sandkit.company import build
+from isthmus.sandkit.faults import Faults
+from isthmus.sandkit.routes import Request
+from isthmus.sandkit.world import World
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
@@ -300,6 +307,57 @@ def test_what_belongs_to_a_row_goes_with_it(caller: Caller) -> None:
     case = {"Subject": "Held", "AccountId": caller.ask("POST", "sobjects/Account", {"Name": "With case"}).body["id"]}
     assert caller.ask("POST", "sobjects/Case", case).status == 201
     assert caller.ask("DELETE", f"sobjects/Account/{case['AccountId']}").code == "DELETE_FAILED"
+
+
+def test_the_lighter_objects_complete_themselves(caller: Caller) -> None:
+    def make(name: str, **fields: Any) -> dict[str, Any]:
+        heard = caller.ask("POST", f"sobjects/{name}", fields)
+        assert heard.status == 201, heard.text
+        read: dict[str, Any] = caller.ask("GET", f"sobjects/{name}/{heard.body['id']}").body
+        return read
+
+    account = caller.rows("SELECT Id, (SELECT Id FROM Contacts LIMIT 1) FROM Account WHERE External_Id__c = 'C-1006'")[
+        0
+    ]
+    contact = account["Contacts"]["records"][0]["Id"]
+    case = make("Case", Subject="Broken", ContactId=contact)
+    assert (case["AccountId"], case["Status"], case["IsClosed"]) == (account["Id"], "New", False)
+    assert make("CaseComment", ParentId=case["Id"], CommentBody="Looked at it")["ParentId"] == case["Id"]
+    assert caller.ask("PATCH", f"sobjects/Case/{case['Id']}", {"Status": "Closed"}).status == 204
+    assert caller.ask("GET", f"sobjects/Case/{case['Id']}").body["ClosedDate"] is not None
+    entitlement = make("Entitlement", Name="Gold", AccountId=account["Id"], EndDate="2001-01-01")
+    assert entitlement["Status"] == "Expired"
+    contract = make("Contract", AccountId=account["Id"], StartDate="2026-12-01", ContractTerm=12)
+    assert (contract["EndDate"], contract["StatusCode"]) == ("2027-11-30", "Draft")
+    early = {"AccountId": account["Id"], "Status": "Activated"}
+    assert caller.ask("POST", "sobjects/Contract", early).code == "INVALID_STATUS"
+    assert make("Task", Subject="Call", WhoId=contact, WhatId=account["Id"], Status="Completed")["IsClosed"] is True
+    assert make("Event", Subject="Visit", WhatId=account["Id"], DurationInMinutes=30)["WhatId"] == account["Id"]
+    opportunity = caller.rows("SELECT Id, CurrencyIsoCode FROM Opportunity WHERE CurrencyIsoCode = 'EUR' LIMIT 1")[0]
+    quote = make("Quote", Name="Offer", OpportunityId=opportunity["Id"])
+    entry = caller.rows("SELECT Id FROM PricebookEntry WHERE CurrencyIsoCode = 'EUR' LIMIT 1")[0]["Id"]
+    make("QuoteLineItem", QuoteId=quote["Id"], PricebookEntryId=entry, Quantity=3, UnitPrice="33.335", Discount=10)
+    assert '"TotalPrice":90.00,' in caller.ask("GET", f"sobjects/Quote/{quote['Id']}").text
+
+
+def test_a_world_in_a_file_is_found_again(tmp_path: Path) -> None:
+    def play(sandbox: VendorSandbox, method: str, path: str, body: str = "", token: str = "") -> Any:
+        headers = {"host": "x", "content-type": "application/json", "authorization": f"Bearer {token}"}
+        return sandbox.play(Request(method, path, path, "", headers, body.encode(), "http://x"))
+
+    first = VendorSandbox(World(tmp_path / "sf.sqlite"), Clock(), Faults())
+    with first.world.transaction():
+        first.seed(build(1))
+    known = first.credentials()
+    form = f"grant_type=client_credentials&client_id={known['client_id']}&client_secret={known['client_secret']}"
+    token = play(first, "POST", "/services/oauth2/token", form).body["access_token"]
+    assert play(first, "POST", f"{DATA}/sobjects/Account", '{"Name":"Kept"}', token).status == 201
+    first.world.close()
+    second = VendorSandbox(World(tmp_path / "sf.sqlite"), Clock(), Faults())
+    assert second.credentials() == known
+    assert second.summary() == "51 accounts, 200 products, 31 opportunities"
+    assert second.verbs()["create_opportunity"].act({"n": "40"})["number"] == "OPP-1041"
+    assert play(second, "GET", f"{DATA}/sobjects/Account/External_Id__c/C-1001", token=token).status == 200
 
 
 # Metadata --------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_a_lock_in_a_collection_is_told_for_each_row(running: RunningSandbox, ca
 
 @pytest.mark.parametrize(("kind", "happens"), [("cut_before", False), ("cut_after", True), ("late", True)])
 def test_the_answer_is_lost(running: RunningSandbox, caller: Caller, kind: str, happens: bool) -> None:
-    _fault(running, kind, "PATCH */Opportunity/*", delay_s=0.3)
+    _fault(running, kind, "PATCH */Opportunity/*", delay_s=0.6)
     path = f"sobjects/Opportunity/{caller.id_of('OPP-1011')}"
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         caller.ask("PATCH", path, {"ERP_Order_Number__c": f"45-{kind}"})
@@ -247,6 +247,18 @@ def test_what_is_rolled_back_is_not_told(running: RunningSandbox, caller: Caller
     with pytest.raises(ValueError, match="INVALID_FIELD"):
         running.desk("salesforce/set/outbound_message/Bad", {"url": listener.url, "object": "Account", "when": "X = 1"})
     assert listener.messages == []
+
+
+def test_a_message_for_every_change(running: RunningSandbox, caller: Caller, listener: Listener) -> None:
+    values = {"url": listener.url, "object": "Account", "fields": "Name", "when": "Name LIKE 'Noisy%'", "every": "true"}
+    running.desk("salesforce/set/outbound_message/Noisy", values)
+    made = caller.ask("POST", "sobjects/Account", {"Name": "Noisy AG"}).body["id"]
+    for _ in range(2):
+        assert caller.ask("PATCH", f"sobjects/Account/{made}", {"Fax": "1"}).status == 204
+    _until(lambda: len(listener.messages) == 3)
+    assert len({ids[-1] for ids in listener.texts("Id")}) == 1
+    running.desk("salesforce/set/outbound_message/Noisy", {"gone": "true"})
+    assert running.desk("salesforce/show/push")[-1]["state"] == "taken"
 
 
 # What people do --------------------------------------------------------------------------------------
