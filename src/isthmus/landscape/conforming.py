@@ -11,7 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Any
+
+from pydantic import BaseModel
 
 from isthmus.catalogue.document import Document
 from isthmus.landscape.finding import Findings, did_you_mean
@@ -98,7 +101,7 @@ class Conforming:
         self._bounded(value, schema, path)
         if "enum" in schema and value not in schema["enum"]:
             known = [str(word) for word in schema["enum"]]
-            title = f"a code of {schema['title']} is expected" if len(known) > 20 and "title" in schema else ""
+            title = f"a code of {schema['$comment']} is expected" if "$comment" in schema else ""
             self._wrong(path, f"is {value!r}", title, did_you_mean(str(value), known))
         if "const" in schema and value != schema["const"]:
             self._wrong(path, f"is {value!r}", f"{schema['const']!r} is expected")
@@ -185,6 +188,12 @@ class Conforming:
         at = self.document.at(*path)
         name = dotted(path) or self.document.file
         self.findings.error(self.document.file, at, f"{name} {what}", expected=expected, mend=mend)
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's JSON Schema, made once; nobody may change it."""
+    return model.model_json_schema(by_alias=True)
 
 
 def dotted(path: Path) -> str:

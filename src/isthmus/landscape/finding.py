@@ -76,4 +76,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         return f'did you mean "{close[0]}"?'
     if not known:
         return "there is none"
-    return f"there {'is' if len(known) == 1 else 'are'} {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"
+    if len(known) == 1:
+        return f'there is only "{known[0]}"'
+    return f"there are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}"

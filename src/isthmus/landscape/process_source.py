@@ -44,7 +44,8 @@ def read_source(path: Path, roles: Iterable[str]) -> Source:
     names = _imported(tree, set(roles))
     source = Source()
     in_steps: set[int] = set()
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "step":
             for asked in _step(node, names):
                 source.asked.append(asked)
@@ -55,7 +56,7 @@ def read_source(path: Path, roles: Iterable[str]) -> Source:
                 source.desks.append((desk.value, _place(desk)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("isthmus."):
             source.events.add(node.value)
-    for node in ast.walk(tree):
+    for node in nodes:
         if id(node) not in in_steps and (asked_for := _operation(node, names)):
             source.asked.append(Asked(*asked_for, _place(node)))
     source.asked.sort(key=lambda asked: asked.position)

@@ -18,6 +18,7 @@ from isthmus.catalogue.connector import Connector, Operation
 from isthmus.catalogue.document import Document, parse_document, read_document
 from isthmus.catalogue.registry import BlueprintFolder, ConnectorFolder, Registry, read_codes
 from isthmus.landscape.formats import read_blueprint
+from isthmus.landscape.process_source import Source, read_source
 
 FILE = "isthmus.yaml"
 CODES = "codes.yaml"
@@ -34,6 +35,7 @@ class Landscape:
     #: (connection or connector, file) → where the landscape's own mapping or codes.yaml stands
     overrides: dict[tuple[str, str], Path] = field(default_factory=dict)
     rules: dict[str, Document] = field(default_factory=dict)
+    sources: dict[Path, Source] = field(default_factory=dict)
 
     def entries(self, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Name and entry of each well-formed entry of a section."""
@@ -71,8 +73,12 @@ class Landscape:
     @cached_property
     def known_roles(self) -> set[str]:
         """Every role that some connection can play."""
-        descriptors = [parsed(folder) for folder in self.connectors.values()]
-        return {role for descriptor in descriptors if descriptor for role in descriptor.roles}
+        return {role for connection in self.connections for role in self.played(connection)}
+
+    def played(self, connection: str) -> list[str]:
+        """The roles that a connection can play; none where its descriptor is broken."""
+        descriptor = self.descriptor(connection)
+        return descriptor.roles if descriptor else []
 
     def roles(self, unit: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Role and connection, as a unit's entry has them."""
@@ -80,6 +86,15 @@ class Landscape:
         for role, connection in roles.items() if isinstance(roles, dict) else ():
             if isinstance(connection, str):
                 yield role, connection
+
+    def settings_schema(self, connection: str) -> dict[str, Any] | None:
+        """The JSON Schema of a connection's settings, also where the rest of the descriptor is broken."""
+        folder = self.connections.get(connection)
+        if folder is None or not (folder.path / "connector.yaml").is_file():
+            return None
+        whole = folder.document.value
+        schema = whole.get("settings") if isinstance(whole, dict) else None
+        return schema if isinstance(schema, dict) and isinstance(schema.get("properties", {}), dict) else None
 
     def operations(self, role: str) -> dict[str, list[Operation]]:
         """What the connections that fill a role anywhere can be asked: operation → each one's way of doing it."""
@@ -102,6 +117,12 @@ class Landscape:
         except ValueError:
             return None
         return self.registry.blueprints.get(name)
+
+    def source(self, file: Path, blueprint: Blueprint) -> Source:
+        """What a process's file says, read once."""
+        if file not in self.sources:
+            self.sources[file] = read_source(file, blueprint.roles)
+        return self.sources[file]
 
     def mapping_text(self, connection: str, file: str) -> tuple[str, str] | None:
         """A mapping's text and how its place is shown, overrides first; None where nobody has it."""

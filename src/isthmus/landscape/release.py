@@ -188,7 +188,7 @@ class Release:
     def public_settings(self, connection: str) -> dict[str, str]:
         """The settings that mappings may see: resolved, without those the connector marks as secret."""
         plan = self.connections[connection]
-        secret = secret_names(plan.connector)
+        secret = secret_names(plan.connector.settings)
         return {
             name: self._resolved(plan, name, value)
             for name, value in plan.settings.items()
@@ -208,9 +208,9 @@ def compile_release(folder: Path, environment: str = "dev", *, registry: Registr
     return compiled(folder, environment, registry)
 
 
-def secret_names(connector: Connector) -> set[str]:
-    """The settings that the connector marks as secret (``writeOnly``)."""
-    properties: Mapping[str, Any] = connector.settings.get("properties", {})
+def secret_names(settings: Mapping[str, Any]) -> set[str]:
+    """The settings that a connector's ``settings`` (a JSON Schema) mark as secret: ``writeOnly``."""
+    properties: Mapping[str, Any] = settings.get("properties", {})
     return {name for name, schema in properties.items() if isinstance(schema, dict) and schema.get("writeOnly")}
 
 

@@ -34,6 +34,9 @@ def _keys(pattern: str, words: str) -> JsonDict:
 Duration = Annotated[str, _text("duration", "5 minutes")]
 Event = Annotated[str, _text("event", "quote.accepted")]
 Url = Annotated[str, _text("uri", "https://isthmus.example.com")]
+Code = Annotated[
+    str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", description="path/to/process.py:function is expected")
+]
 
 
 class _Shape(BaseModel):
@@ -44,9 +47,9 @@ class EnvironmentShape(_Shape):
     """Where the landscape runs."""
 
     database: str = Field("sqlite", description="sqlite (in .isthmus/), a path, or postgresql://… as a reference")
-    otlp: str | None = Field(None, description="OpenTelemetry endpoint that traces and metrics are sent to")
-    public_url: str | None = Field(None, description="how vendors reach the gateway: the start of webhook addresses")
-    console_url: str | None = Field(None, description="how people reach the console: the start of links in alerts")
+    otlp: Url | None = Field(None, description="OpenTelemetry endpoint that traces and metrics are sent to")
+    public_url: Url | None = Field(None, description="how vendors reach the gateway: the start of webhook addresses")
+    console_url: Url | None = Field(None, description="how people reach the console: the start of links in alerts")
 
 
 class LimitsShape(_Shape):
@@ -88,10 +91,8 @@ class UnitShape(_Shape):
 class ProcessShape(_Shape):
     """A process to play: a blueprint by name and version, or code of the landscape's own."""
 
-    blueprint: str | None = Field(None, json_schema_extra={"format": "blueprint", "examples": ["quote_to_cash@1"]})
-    code: str | None = Field(
-        None, pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", description="path/to/process.py:function is expected"
-    )
+    blueprint: Annotated[str, _text("blueprint", "quote_to_cash@1")] | None = None
+    code: Code | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
     units: list[str] | None = Field(None, min_length=1, description="business units; default all")
 
@@ -119,7 +120,7 @@ class DeskShape(_Shape):
     """People who are told, decide and mend."""
 
     title: str = Field(min_length=1)
-    alert_url: str | None = Field(None, description="where alerts are posted")
+    alert_url: Url | None = Field(None, description="where alerts are posted")
 
 
 class AccessShape(_Shape):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from isthmus.catalogue.connector import Connector
 from isthmus.landscape.conforming import Conforming
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.reading import FILE, Landscape
@@ -23,17 +22,19 @@ def check_connections(landscape: Landscape, findings: Findings) -> None:
             at = landscape.document.at("connections", name, "connector")
             what = f'connections.{name}.connector names "{connector}", which is not a connector'
             findings.error(FILE, at, what, mend=did_you_mean(connector, known))
-        elif descriptor := landscape.descriptor(name):
-            _check_settings(landscape, name, entry.get("settings", {}), descriptor, findings)
+        elif schema := landscape.settings_schema(name):
+            _check_settings(landscape, name, entry.get("settings", {}), schema, findings)
 
 
-def _check_settings(landscape: Landscape, name: str, settings: Any, descriptor: Connector, findings: Findings) -> None:
+def _check_settings(
+    landscape: Landscape, name: str, settings: Any, declared: dict[str, Any], findings: Findings
+) -> None:
     if not isinstance(settings, dict):
         return
     path = ("connections", name, "settings")
-    schema = {"type": "object", "additionalProperties": False, **descriptor.settings}
+    schema = {"type": "object", "additionalProperties": False, **declared}
     Conforming(landscape.document, findings, schema, references=True).read(settings, schema, path)
-    for setting in sorted(secret_names(descriptor)):
+    for setting in sorted(secret_names(declared)):
         value = settings.get(setting)
         if value is not None and not is_reference(value):
             findings.error(

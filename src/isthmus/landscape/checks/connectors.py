@@ -12,7 +12,7 @@ from isthmus.catalogue.connector import Connector, Operation
 from isthmus.catalogue.document import Document
 from isthmus.catalogue.registry import ConnectorFolder
 from isthmus.landscape.checks.structure import report_yaml
-from isthmus.landscape.conforming import Conforming, Path, dotted
+from isthmus.landscape.conforming import Conforming, Path, dotted, schema_of
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.reading import FILE, Landscape
 
@@ -38,7 +38,7 @@ def _check_connector(landscape: Landscape, folder: ConnectorFolder, findings: Fi
     if document.mistakes:
         return
     found = Findings()
-    schema = Connector.model_json_schema(by_alias=True)
+    schema = schema_of(Connector)
     Conforming(document, found, schema).read(document.value, schema, ())
     findings.extend(found)
     try:

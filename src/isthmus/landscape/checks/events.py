@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from isthmus.landscape.process_source import read_source
 from isthmus.landscape.reading import Landscape, parsed_blueprint
 
 _PAST = {"cancel": "cancelled", "void": "voided", "send": "sent", "pay": "paid", "put": "put"}
@@ -28,7 +27,7 @@ def emitted_events(landscape: Landscape) -> set[str]:
             events |= {done(operation) for operation in writes}
             events |= {f"isthmus.{role}.{operation}.done.v1" for operation in writes}
         for file in folder.code_files():
-            events |= read_source(file, blueprint.roles).events
+            events |= landscape.source(file, blueprint).events
     return events
 
 

@@ -14,7 +14,9 @@ def check_fields(landscape: Landscape, findings: Findings) -> None:
     extensible = [name for name, model in OBJECTS.items() if "extensions" in model.model_fields]
     for path, entry in landscape.entries("fields"):
         word, _, name = path.partition(".extensions.")
-        if name and word not in extensible:
+        if not name:
+            continue  # its form is reported with the structure
+        if word not in extensible:
             at = landscape.document.key_at("fields", path)
             what = f'fields.{path} extends "{word}", which is not a canonical object with extensions'
             findings.error(FILE, at, what, mend=did_you_mean(word, extensible))

@@ -9,10 +9,9 @@ from pydantic import ValidationError
 from isthmus.catalogue.blueprint import Blueprint, BlueprintProcess
 from isthmus.catalogue.registry import BlueprintFolder
 from isthmus.landscape.checks.structure import report_yaml
-from isthmus.landscape.conforming import Conforming, dotted
+from isthmus.landscape.conforming import Conforming, dotted, schema_of
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.formats import read_blueprint
-from isthmus.landscape.process_source import read_source
 from isthmus.landscape.reading import FILE, Landscape, parsed_blueprint
 
 
@@ -94,7 +93,7 @@ def _report_blueprint(folder: BlueprintFolder, findings: Findings) -> None:
     report_yaml(document, findings)
     if document.mistakes:
         return
-    schema = Blueprint.model_json_schema()
+    schema = schema_of(Blueprint)
     found = Findings()
     Conforming(document, found, schema).read(document.value, schema, ())
     findings.extend(found)
@@ -154,7 +153,7 @@ def check_source(landscape: Landscape, folder: BlueprintFolder, blueprint: Bluep
             declared[role] |= set(asked)
     for file in folder.code_files():
         shown = folder.place(file.relative_to(folder.path).as_posix())
-        source = read_source(file, blueprint.roles)
+        source = landscape.source(file, blueprint)
         if source.mistake:
             findings.error(shown, source.mistake[0], source.mistake[1], mend="mend the Python there")
         for desk, at in source.desks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.landscape.checks.structure import report_yaml
-from isthmus.landscape.conforming import Conforming
+from isthmus.landscape.conforming import Conforming, schema_of
 from isthmus.landscape.finding import Findings
 from isthmus.landscape.reading import Landscape
 from isthmus.landscape.rules import RuleShape
@@ -11,7 +11,7 @@ from isthmus.landscape.rules import RuleShape
 
 def check_rules(landscape: Landscape, findings: Findings) -> None:
     """Each file of rules/."""
-    schema = RuleShape.model_json_schema()
+    schema = schema_of(RuleShape)
     for document in landscape.rules.values():
         report_yaml(document, findings)
         if document.mistakes:

@@ -59,8 +59,8 @@ def _check_place(landscape: Landscape, path: Path, value: str, findings: Finding
 def _declared_secret(landscape: Landscape, path: Path) -> bool:
     """What ``check_connections`` reports already, and hashes."""
     if len(path) == 4 and path[0] == "connections" and path[2] == "settings":
-        descriptor = landscape.descriptor(str(path[1]))
-        return descriptor is not None and path[3] in secret_names(descriptor) and not is_reference(_at(landscape, path))
+        schema = landscape.settings_schema(str(path[1]))
+        return schema is not None and path[3] in secret_names(schema) and not is_reference(_at(landscape, path))
     return len(path) == 3 and path[0] == "access" and path[2] == "key_hash"
 
 
@@ -68,8 +68,8 @@ def _declared(landscape: Landscape, path: Path) -> bool:
     """A setting that the connector knows and does not call secret, such as a client id."""
     if len(path) != 4 or path[0] != "connections" or path[2] != "settings":
         return False
-    descriptor = landscape.descriptor(str(path[1]))
-    return descriptor is not None and path[3] in descriptor.settings.get("properties", {})
+    schema = landscape.settings_schema(str(path[1]))
+    return schema is not None and path[3] in schema.get("properties", {})
 
 
 def _at(landscape: Landscape, path: Path) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.catalogue.document import Document, Position
-from isthmus.landscape.conforming import Conforming
+from isthmus.landscape.conforming import Conforming, schema_of
 from isthmus.landscape.finding import Findings
 from isthmus.landscape.reading import FILE, Landscape
 from isthmus.landscape.shape import LandscapeShape
@@ -18,7 +18,7 @@ def check_structure(landscape: Landscape, findings: Findings) -> None:
     report_yaml(landscape.document, findings)
     if landscape.document.mistakes and landscape.document.value is None:
         return
-    schema = LandscapeShape.model_json_schema(by_alias=True)
+    schema = schema_of(LandscapeShape)
     Conforming(landscape.document, findings, schema, references=True).read(landscape.document.value, schema, ())
 
 

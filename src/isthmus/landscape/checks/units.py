@@ -24,7 +24,8 @@ def check_units(landscape: Landscape, findings: Findings) -> None:
             else:
                 path = ("business_units", code, "roles", role)
                 what = f'{dotted(path)} names "{connection}", which is not a connection'
-                mend = did_you_mean(connection, connections)
+                able = [name for name in landscape.connections if role in landscape.played(name)]
+                mend = did_you_mean(connection, able or connections)
                 findings.error(FILE, landscape.document.at(*path), what, mend=mend)
         parent = unit.get("parent")
         if isinstance(parent, str) and (parent not in units or parent == code):
@@ -43,7 +44,7 @@ def business_unit(code: str, unit: dict[str, Any]) -> BusinessUnit:
 def _check_role(landscape: Landscape, code: str, role: str, connection: str, findings: Findings) -> None:
     descriptor = landscape.descriptor(connection)
     path = ("business_units", code, "roles", role)
-    if descriptor is None or role in descriptor.roles:
+    if descriptor is None or role in landscape.played(connection):
         return
     if role in landscape.known_roles:
         what = f'{dotted(path)} names "{connection}"; {descriptor.title} does not play the role "{role}"'
