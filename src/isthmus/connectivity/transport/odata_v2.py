@@ -1,7 +1,7 @@
 """OData v2 as ERP gateways speak it: ``d`` around answers, ``/Date(…)/``, quoted literals, CSRF tokens.
 
-Protocol: the OData 2.0 JSON format document; the CSRF exchange is SAP Gateway's (help.sap.com, "Cross-Site Request
-Forgery Protection"): ``x-csrf-token: Fetch`` gives a token that belongs to the session's cookies; a write with another
+Protocol: the OData 2.0 JSON format document; the CSRF exchange is the one that ERP gateways document as "Cross-Site Request
+Forgery Protection": ``x-csrf-token: Fetch`` gives a token that belongs to the session's cookies; a write with another
 one gets 403 with ``x-csrf-token: Required``, and then nothing has happened.
 """
 
