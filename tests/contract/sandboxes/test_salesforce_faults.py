@@ -271,6 +271,8 @@ def test_the_verbs(running: RunningSandbox, caller: Caller) -> None:
     assert made["number"] == "OPP-1501"
     with pytest.raises(ValueError, match="OPP-1501 already"):
         running.desk("salesforce/play/create_opportunity", {"n": "500", "seed": "3"})
+    made = running.desk("salesforce/play/create_opportunities", {"first": "600", "count": "3"})
+    assert made["numbers"] == ["OPP-1601", "OPP-1602", "OPP-1603"]
     own = {"account": "C-1002", "product": "X-100", "quantity": "2", "unit_price": "10"}
     made = running.desk("salesforce/play/create_opportunity", own)
     assert Decimal(made["amount"]) == 20

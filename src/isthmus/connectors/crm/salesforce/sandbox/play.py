@@ -48,6 +48,11 @@ class Play:
                 ("n", "seed", "account", "product", "quantity", "unit_price", "name", "stage", "number"),
                 self._create_opportunity,
             ),
+            "create_opportunities": (
+                "make count opportunities of the company's endless row, from number first on",
+                ("first", "count", "seed"),
+                self._create_opportunities,
+            ),
             "create": ("make a row of any object", ("object", "FIELD=value"), self._create),
             "edit": (
                 "change fields of a row; visible_late_s=600 makes the change look 600 s old (a long transaction)",
@@ -101,6 +106,11 @@ class Play:
         made = seeding.make_opportunity(self._org, wanted)
         row = self._org.rows.get(self._org.rows.kind("Opportunity"), made)
         return {"id": made, "number": wanted.number, "stage": row["StageName"], "amount": row["Amount"]}
+
+    def _create_opportunities(self, arguments: Arguments) -> Mapping[str, Any]:
+        first, count = int(arguments["first"]), int(arguments["count"])
+        made = [self._create_opportunity({**arguments, "n": n})["number"] for n in range(first, first + count)]
+        return {"numbers": made}
 
     def _numbered(self, arguments: Arguments) -> Opportunity:
         """The n-th opportunity of the company's endless row, the same for the same seed."""
