@@ -1,6 +1,7 @@
 """Who calls? A webhook is believed only when it proves that it comes from the vendor's account of this connection.
 
-Two proofs: a signature over time and body (HMAC-SHA256, in one header or two, by the rule in the descriptor), or a secret in the path together with values in the message, for vendors that sign nothing.
+Two proofs: a signature over time and body (HMAC-SHA256, in one header or two, by the rule in the descriptor), or a
+secret in the path together with values in the message, for vendors that sign nothing.
 """
 
 from __future__ import annotations
