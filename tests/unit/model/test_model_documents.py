@@ -37,7 +37,7 @@ def refused(model: Any, data: dict[str, Any]) -> dict[str, str]:
 def test_a_quote_reads_and_is_written_back_as_it_came() -> None:
     data = ex.quote(
         lines=[ex.line(period={"start_date": "2026-12-01", "end_date": "2027-11-30"})],
-        extensions={"promo_code": "SUN", "sap.plant": "1710"},
+        extensions={"promo_code": "M\u00fcller", "sap.plant": "1710"},
         purchase_order_number="PO-1",
     )
     quote = Quote.model_validate(data)
@@ -100,6 +100,11 @@ def test_a_quote_refuses(wrong: dict[str, Any], field: str) -> None:
     assert field in refused(Quote, ex.quote(**wrong))
 
 
+def test_a_companys_own_text_is_nfc_too() -> None:
+    quote = Quote.model_validate(ex.quote(extensions={"promo_code": "Mu\u0308ller"}))
+    assert quote.extensions["promo_code"] == "M\u00fcller"
+
+
 def test_times_are_kept_in_utc() -> None:
     quote = Quote.model_validate(ex.quote(accepted_at="2026-11-23T11:02:11.120+01:00"))
     assert to_json(quote)["accepted_at"] == "2026-11-23T10:02:11.120000Z"
@@ -160,6 +165,13 @@ def test_totals_have_no_tolerance(name: str) -> None:
     amount = ex.decimal(ex.TOTALS[name]["amount"]) - ex.decimal("0.01")
     found = refused(Invoice, ex.invoice(totals=ex.TOTALS | {name: ex.money(str(amount))}))
     assert f"totals.{name}" in found
+
+
+def test_an_allowance_that_no_line_states_is_refused() -> None:
+    """D2: the totals may agree among themselves and still not with the document's allowances."""
+    amounts = {"allowance_total_amount": "1.00", "tax_exclusive_amount": "36.02", "tax_inclusive_amount": "43.05"}
+    totals = ex.TOTALS | {name: ex.money(amount) for name, amount in (amounts | {"payable_amount": "43.05"}).items()}
+    assert set(refused(Invoice, ex.invoice(totals=totals))) == {"totals.allowance_total_amount"}
 
 
 def test_tax_may_be_one_unit_off_but_zero_is_zero() -> None:
@@ -324,7 +336,9 @@ def test_a_payment_gives_out_no_more_than_it_has() -> None:
         ex.payment(kind="refund", refunds={"kind": "payment", "number": "1"}, amount=ex.money("4"))
     )
     assert (str(receipt.unallocated), str(left_of(receipt, (refund,)))) == ("4.05 EUR", "0.05 EUR")
-    data["allocations"].append({"id": "2", "invoice": invoice, "amount": ex.money("5")})
+    data["allocations"].append({"id": "2", "invoice": invoice, "amount": ex.money("5"), "reversed": True})
+    assert str(Payment.model_validate(data).unallocated) == "4.05 EUR"
+    data["allocations"][1]["reversed"] = False
     assert "allocations" in refused(Payment, data)
 
 

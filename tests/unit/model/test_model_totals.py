@@ -139,7 +139,11 @@ def test_sums_and_tax_are_exact(built: Built) -> None:
             if part.tax == each.tax:
                 basis = basis + part.amount if part.charge else basis - part.amount
         assert each.taxable_amount == basis
-        exact = Fraction(basis.amount) * Fraction(each.tax.percent or 0) / 100
+        percent = Fraction(each.tax.percent or 0)
+        if built.tax_basis == "inclusive":
+            net = Fraction((each.taxable_amount + each.tax_amount).amount) * 100 / (100 + percent)
+            assert abs(Fraction(each.taxable_amount.amount) - net) <= Fraction(step) / 2
+        exact = Fraction(basis.amount) * percent / 100
         gap = abs(Fraction(each.tax_amount.amount) - exact)
         assert gap <= Fraction(step) * (Fraction(1, 2) if built.tax_basis == "exclusive" else Fraction(3, 2))
 
@@ -211,6 +215,12 @@ def test_an_allowance_without_tax_is_shared_out_to_the_categories() -> None:
     assert [str(each.taxable_amount) for each in built.tax_subtotals] == ["193.33 EUR", "96.67 EUR"]
     assert [str(each.tax_amount) for each in built.tax_subtotals] == ["36.73 EUR", "6.77 EUR"]
     assert str(built.totals.payable_amount) == "333.50 EUR"
+
+
+def test_a_category_that_takes_back_bears_no_part_of_an_allowance() -> None:
+    off = AllowanceCharge(charge=False, amount=Money.of("10.00", "EUR"), reason="campaign")
+    built = build([item("1", "200"), item("-1", "100", "7")], "EUR", allowances=[off])
+    assert [str(each.taxable_amount) for each in built.tax_subtotals] == ["190.00 EUR", "-100.00 EUR"]
 
 
 def test_cash_is_rounded_only_in_what_is_payable() -> None:
