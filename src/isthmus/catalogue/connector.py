@@ -300,6 +300,9 @@ class Connector(_Described):
     error: ErrorShape
     errors: list[ErrorRule]
     problems: dict[str, ProblemText] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(
+        default_factory=dict, description="said once, used as {texts.name}; {extra.Object} is the company's own fields of it"
+    )
     inbound: dict[str, Inbound] = Field(default_factory=dict)
     operations: dict[str, Operation]
     extensions: dict[str, str] = Field(

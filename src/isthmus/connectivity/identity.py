@@ -19,11 +19,8 @@ _KEPT = 50_000
 
 def canonical_id(kind: str, connection: str, type_: str, id_: str) -> str:
     """``customer_`` and 26 characters of Crockford's base 32, shaped like a ULID, from the first reference."""
-    digest = int.from_bytes(hashlib.sha256(f"{connection}/{type_}/{id_}".encode()).digest()[:17], "big")
-    text = ""
-    for _ in range(26):
-        digest, rest = divmod(digest, 32)
-        text += _ALPHABET[rest]
+    number = int.from_bytes(hashlib.sha256(f"{connection}/{type_}/{id_}".encode()).digest()[:16], "big")
+    text = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
     return f"{kind}_{text}"
 
 

@@ -116,6 +116,7 @@ class Bindings:
             "values": unit.values if unit else {},
             "unit": asking.unit,
             "units": release_units(asking.release),
+            "texts": texts_of(plan),
             "ids": {},
             "parts": {},
             "today": now.astimezone(ZoneInfo(zone)).date().isoformat(),
@@ -170,3 +171,13 @@ def release_units(release: Release) -> list[dict[str, Any]]:
         }
         for unit in release.units.values()
     ]
+
+
+def texts_of(plan: ConnectionPlan) -> dict[str, str]:
+    """The descriptor's texts, with the company's own fields put in where they are read along."""
+    texts = {}
+    for name, text in plan.connector.texts.items():
+        for word in set(plan.connector.extensions.values()) | set(plan.extra_fields):
+            text = text.replace(f"{{extra.{word}}}", "".join(f", {own}" for own in plan.extra_fields.get(word, ())))
+        texts[name] = text
+    return texts

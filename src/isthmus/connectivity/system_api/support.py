@@ -22,8 +22,9 @@ class EntitlementGrant(BaseModel):
 grant_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
     "support", "grant_entitlement", EntitlementGrant, Entitlement, writes=True
 )
-revoke_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
-    "support", "revoke_entitlement", EntitlementGrant, Entitlement, writes=True
+#: undoes a grant: takes what the grant answered
+revoke_entitlement: Operation[Entitlement, Entitlement] = Operation(
+    "support", "revoke_entitlement", Entitlement, Entitlement, writes=True
 )
 read_customer: Operation[Link, Customer] = Operation("support", "read_customer", Link, Customer)
 read_case: Operation[Reference, Case] = Operation("support", "read_case", Reference, Case)
