@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.support.landscapes import CONNECTORS, findings, replace, small_registry, write_sample
 
 from isthmus.catalogue.registry import Registry, blueprints
 from isthmus.cli.init import eject_process
+from isthmus.gateway.access import SCOPES
+from isthmus.landscape.shape import Scope
 
 
 @pytest.fixture
@@ -112,14 +115,17 @@ def test_own_fields(folder: Path, line: str, words: str | None) -> None:
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("{key_hash: 'sha256:" + 64 * "a" + "', scopes: [system:erp:read, process:quote-to-cash:start]}", None),
-        ("{key_hash: 0123456789abcdef, scopes: [system:erp:read]}", "sha256: and 64 hexadecimal digits are expected"),
-        ("{key_hash: 'sha256:" + 64 * "a" + "', scopes: [system:epr:read]}", 'there is no system called "epr"'),
+        ("{key_hash: 'sha256:" + 64 * "a" + "', scopes: [system:read, process:start]}", None),
+        ("{key_hash: 0123456789abcdef, scopes: [system:read]}", "sha256: and 64 hexadecimal digits are expected"),
+        (
+            "{key_hash: 'sha256:" + 64 * "a" + "', scopes: [system:raed]}",
+            "scopes[0] is 'system:raed' | did you mean \"system:read\"?",
+        ),
         (
             "{key_hash: 'sha256:" + 64 * "a" + "', scopes: [everything]}",
-            "a scope is expected, such as  system:erp:read",
+            "scopes[0] is 'everything'",
         ),
-        ("{key_hash: 'sha256:" + 64 * "a" + "', scopes: [console:read], expires: never}", "a date is expected"),
+        ("{key_hash: 'sha256:" + 64 * "a" + "', scopes: [runs:read], expires: never}", "a date is expected"),
     ],
 )
 def test_access(folder: Path, entry: str, words: str | None) -> None:
@@ -227,3 +233,7 @@ def test_own_code_needs_its_descriptor(folder: Path) -> None:
     eject_process(folder, blueprints()["quote_to_cash"])
     (folder / "processes/quote_to_cash/blueprint.yaml").unlink()
     assert all("has no blueprint.yaml beside it" in line for line in said(folder) if "warning" not in line)
+
+
+def test_the_scopes_that_may_be_given_are_those_the_gateway_asks_for() -> None:
+    assert set(get_args(Scope)) == set(SCOPES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isthmus.landscape.checks.access import check_access
+from isthmus.landscape.checks.approvers import check_approvers
 from isthmus.landscape.checks.connections import check_connections
 from isthmus.landscape.checks.connectors import check_connectors
 from isthmus.landscape.checks.fields import check_fields
@@ -28,7 +28,7 @@ CHECKS: tuple[Callable[[Landscape, Findings], None], ...] = (
     check_fields,
     check_rules,
     check_service_levels,
-    check_access,
+    check_approvers,
     check_secrets,
 )
 
