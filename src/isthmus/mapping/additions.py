@@ -30,11 +30,15 @@ class FieldAddition:
 
 
 def add(made: Any, context: Mapping[str, Any], additions: Sequence[FieldAddition], *, file: str) -> Any:
-    """What the mapping made, with the additions in it (in place). Raises ``MappingError`` naming the field."""
+    """What the mapping made, with the additions in it; what it shares with the context stays untouched.
+
+    Raises ``MappingError`` naming the field.
+    """
     result: Any = {} if made is ABSENT or made is None else made
     for addition in additions:
         try:
-            _copy(result, addition.target.split("."), context, addition.source.split("."), addition)
+            value = _read(context, addition.source.split("."))
+            result = _put(result, addition.target.split("."), value, addition.type)
         except Refused as wrong:
             raise MappingError(
                 f"{addition.source}: {wrong.message}",
@@ -42,54 +46,48 @@ def add(made: Any, context: Mapping[str, Any], additions: Sequence[FieldAddition
                 line=1,
                 column=1,
                 expected=wrong.expected,
-                mend=wrong.mend or "correct the value, or the field's type in the landscape",
+                mend=wrong.mend or "correct the value, or the field's line in the landscape",
                 target=addition.target,
             ) from None
     return result
 
 
-def _copy(into: Any, target: list[str], source: Any, path: list[str], addition: FieldAddition) -> None:
-    """Walks to the value first, so that an absent one leaves no empty objects behind."""
+def _read(source: Any, path: list[str]) -> Any:
+    """The value at a path; behind ``[]`` a list with the value of each item."""
     for index, part in enumerate(path):
-        name = part.removesuffix("[]")
-        source = source.get(name, ABSENT) if isinstance(source, Mapping) else ABSENT
-        if part.endswith("[]") and source is not ABSENT and source is not None:
-            _copy_each(into, target, source, path[index + 1 :], addition)
-            return
-    if source is not ABSENT:
-        _put(into, target, _typed(source, addition.type))
+        source = source.get(part.removesuffix("[]"), ABSENT) if isinstance(source, Mapping) else ABSENT
+        if part.endswith("[]"):
+            items = source if isinstance(source, list) else [] if source is ABSENT or source is None else [source]
+            return [_read(item, path[index + 1 :]) for item in items]
+    return source
 
 
-def _copy_each(into: Any, target: list[str], items: Any, rest: list[str], addition: FieldAddition) -> None:
-    spot = next((index for index, part in enumerate(target) if part.endswith("[]")), None)
-    if spot is None:
-        raise Refused("goes through an array", f"the target to go through one too, not {addition.target}")
-    place: Any = into
-    for part in target[: spot + 1]:
-        place = place.get(part.removesuffix("[]")) if isinstance(place, dict) else None
-    places = place if isinstance(place, list) else [] if place is None else [place]
-    items = items if isinstance(items, list) else [items]
-    if len(places) != len(items):
-        raise Refused(f"{len(items)} items in the source and {len(places)} in the output", "as many in both")
-    for one, item in zip(places, items, strict=True):
-        _copy(one, target[spot + 1 :], item, rest, addition)
-
-
-def _put(into: Any, target: list[str], value: Any) -> None:
-    for part in target[:-1]:
-        if not isinstance(into, dict):
-            break
-        if into.get(part) is None:
-            into[part] = {}
-        into = into[part]
+def _put(into: Any, target: list[str], value: Any, kind: Kind) -> Any:
+    """``into`` with the value at a path, new where it differs."""
+    if value is ABSENT:
+        return into
+    if not target:
+        return _typed(value, kind)
+    if into is ABSENT or into is None:
+        into = {}
     if not isinstance(into, dict):
-        raise Refused(f"{shown(into)} has no fields", "an object in the output")
-    into[target[-1]] = value
+        raise Refused(f"{shown(into)} in the output has no fields", "an object")
+    name = target[0].removesuffix("[]")
+    child = into.get(name, ABSENT)
+    if not target[0].endswith("[]"):
+        return {**into, name: _put(child, target[1:], value, kind)}
+    places = child if isinstance(child, list) else [] if child is ABSENT or child is None else [child]
+    if not isinstance(value, list) or len(places) != len(value):
+        found = f"{len(value)} items" if isinstance(value, list) else "no array"
+        raise Refused(f"{found} where the output has {len(places)}", "as many items in both")
+    return {**into, name: [_put(one, target[1:], new, kind) for one, new in zip(places, value, strict=True)]}
 
 
 def _typed(value: Any, kind: Kind) -> Any:
     if value is None:
         return None
+    if isinstance(value, list | dict):
+        raise Refused(f"{shown(value)} is no single value", "a single value", "write [] behind the array in both paths")
     if kind == "decimal":
         return format(number(value), "f")
     if kind == "date":

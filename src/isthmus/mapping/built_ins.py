@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from isthmus.mapping import operators
@@ -96,16 +97,22 @@ def substring_after(value: Any, part: Any) -> Any:
 
 
 def contains(value: Any, part: Any) -> Any:
-    """``$contains`` of a text."""
+    """``$contains`` of a text, or of a match."""
+    if isinstance(part, re.Pattern) and value is not ABSENT:
+        return part.search(_text(value, "contains")) is not None
     return value if value is ABSENT else _text(part, "contains") in _text(value, "contains")
 
 
 def split(value: Any, separator: Any, limit: Any = ABSENT) -> Any:
-    """``$split`` at a text: the parts, the first ``limit`` of them."""
+    """``$split`` at a text or at matches: the parts, the first ``limit`` of them."""
     if value is ABSENT:
         return value
-    given, at = _text(value, "split"), _text(separator, "split")
-    found = given.split(at) if at else list(given)
+    given = _text(value, "split")
+    if isinstance(separator, re.Pattern):
+        spans = [(0, 0), *(match.span() for match in separator.finditer(given)), (len(given), 0)]
+        found = [given[before[1] : after[0]] for before, after in pairwise(spans)]
+    else:
+        found = given.split(separator) if _text(separator, "split") else list(given)
     return found if limit is ABSENT else found[: _natural(limit, "split")]
 
 
@@ -118,14 +125,15 @@ def join(values: Any, separator: Any = "") -> Any:
 
 
 def replace(value: Any, old: Any, new: Any, limit: Any = ABSENT) -> Any:
-    """``$replace`` of a text by a text, the first ``limit`` times."""
+    """``$replace`` of a text or of matches by a text, the first ``limit`` times."""
     if value is ABSENT:
         return value
+    given, times = _text(value, "replace"), -1 if limit is ABSENT else _natural(limit, "replace")
+    if isinstance(old, re.Pattern):
+        return given if times == 0 else old.sub(lambda _: str(new), given, max(times, 0))
     if not _text(old, "replace"):
         raise Refused("$replace cannot replace the empty text", "the text to be replaced")
-    return _text(value, "replace").replace(
-        old, _text(new, "replace"), -1 if limit is ABSENT else _natural(limit, "replace")
-    )
+    return given.replace(old, _text(new, "replace"), times)
 
 
 def pad(value: Any, width: Any, filler: Any = " ") -> Any:

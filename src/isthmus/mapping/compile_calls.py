@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from isthmus.mapping.built_ins import TABLE, sort_by
+from isthmus.mapping.built_ins import TABLE
 from isthmus.mapping.emitter import PRESENT, NotCompiled, Place, Scope, UserFunction, Value
+from isthmus.mapping.patterns import pattern
 from isthmus.mapping.syntax import begin
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 #: applies a function to Python expressions, gives its value
 Applied = Callable[[list[str]], Value]
-_TEXTS: Final = {"string"}
 
 
 def call(compiler: Compiler, node: Any, scope: Scope, first: Value | None = None) -> Value:
@@ -28,10 +28,24 @@ def call(compiler: Compiler, node: Any, scope: Scope, first: Value | None = None
         raise NotCompiled(f"${name} called, which holds a value", begin(node))
     if defined is None and name in _TAKING_FUNCTIONS and (name != "sort" or len(node.arguments) + bool(first) == 2):
         return _taking_function(compiler, name, node, scope, first)
-    values = ([first] if first else []) + [compiler.emit(one, scope) for one in node.arguments]
+    values = [first] if first else []
+    values += [_argument(compiler, node, place, scope, len(values)) for place in range(len(node.arguments))]
     if isinstance(defined, UserFunction):
         return compiler.fallible(_user_call(defined, [value.code for value in values]))
     return _named(compiler, name, values, scope, begin(node))
+
+
+def _argument(compiler: Compiler, node: Any, place: int, scope: Scope, before: int) -> Value:
+    argument, name = node.arguments[place], str(node.procedure.value)
+    if argument.type != "regex":
+        return compiler.emit(argument, scope)
+    new = node.arguments[place + 1] if len(node.arguments) > place + 1 else None
+    by_text = new is not None and new.type == "string" and "$" not in str(new.value)
+    if place + before != 1 or not (name in ("contains", "split") or (name == "replace" and by_text)):
+        raise NotCompiled(f"a pattern in ${name}", begin(argument))
+    constant = compiler.source.name("pattern")
+    compiler.constants[constant] = pattern(argument)
+    return Value(constant, "pattern")
 
 
 def apply(compiler: Compiler, node: Any, scope: Scope) -> Value:
@@ -110,7 +124,8 @@ def _map(compiler: Compiler, array: str, function: Any, scope: Scope, initial: s
 
 def _filter(compiler: Compiler, array: str, function: Any, scope: Scope, initial: str) -> Value:
     source, found, item, index = _loop_names(compiler)
-    with source.block(f"for {index}, {item} in enumerate(members({array}))"):
+    # both engines take null for nothing here, and only here
+    with source.block(f"for {index}, {item} in enumerate(() if {array} is None else members({array}))"):
         result = _function(compiler, function, scope)([item, index, f"members({array})"])
         source.add(f"if {compiler.test(result)}: {found}.append({item})")
     return Value(found, "raw")
@@ -144,7 +159,7 @@ def _reduce(compiler: Compiler, array: str, function: Any, scope: Scope, initial
             source.add(f"{found} = {item}")
             source.add("continue")
         result = _function(compiler, function, scope)([found, item, index, f"members({array})"])
-        source.add(f"{found} = {result.code}")
+        source.add(f"{found} = bounded({result.code})")
     return Value(f"(A if {array} is A else {found})")
 
 
@@ -195,6 +210,3 @@ def _loop_names(compiler: Compiler) -> tuple[Any, str, str, str]:
     found, item, index = source.name("r"), source.name("i"), source.name("n")
     source.add(f"{found} = []")
     return source, found, item, index
-
-
-__all__ = ["apply", "call", "define", "sort_by"]

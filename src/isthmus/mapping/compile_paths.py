@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from isthmus.mapping.emitter import NotCompiled, Place, Scope, Value
 from isthmus.mapping.syntax import begin
+from isthmus.mapping.tree import every
 
 if TYPE_CHECKING:
     from isthmus.mapping.compiler import Compiler
@@ -20,6 +21,8 @@ def path(compiler: Compiler, node: Any, scope: Scope) -> Value:
     _check(node)
     keep = bool(node.keep_singleton_array or node.keep_array)
     place, steps, fresh = _start(compiler, node, scope)
+    if node.steps[0].consarray:
+        return _from_array(compiler, place, steps, scope, keep)
     while len(steps) > 1 and _plain(steps[0]):
         place, steps, fresh = place.step(str(steps[0].value)), steps[1:], False
     if not steps:
@@ -43,18 +46,18 @@ def filtered(compiler: Compiler, stage: Any, value: Value, scope: Scope) -> Valu
         return Value(source.hold(f"at({value.code}, {int(predicate.value)})"), "raw")
     given, kept, item = source.hold(value.code), source.name("r"), source.name("i")
     source.add(f"{kept} = []")
-    every = given if value.kind in ("raw", "objects", "array") else f"members({given})"
+    over = given if value.kind in ("raw", "objects", "array") else f"members({given})"
     index = source.name("n")
     opening = len(source.lines)
-    with source.block(f"for {index}, {item} in enumerate({every})"):
+    with source.block(f"for {index}, {item} in enumerate({over})"):
         test = compiler.emit(predicate, scope.with_here(Place(source, item)))
         if test.kind == "bool":
             source.add(f"if {test.code}: {kept}.append({item})")
         else:
-            length = f"len({given})" if every == given else f"len(members({given}))"
+            length = f"len({given})" if over == given else f"len(members({given}))"
             source.add(f"{kept}.extend([{item}] * chosen({test.code}, {index}, {length}))")
     if test.kind == "bool":
-        source.reword(opening, f"for {item} in {every}:")
+        source.reword(opening, f"for {item} in {over}:")
     return Value(kept, "objects" if value.kind == "objects" else "raw")
 
 
@@ -81,7 +84,7 @@ def _start(compiler: Compiler, node: Any, scope: Scope) -> tuple[Place, list[Any
         return scope.here, list(node.steps), True
     if first.type == "variable" and first.predicate is None and first.group is None:
         return compiler.place(first, scope), list(node.steps[1:]), False
-    if first.consarray and (first.type != "unary" or not scope.here.single or _reads_context(first)):
+    if first.consarray and (first.type != "unary" or first.predicate or not scope.here.single or _reads_context(first)):
         raise NotCompiled("an array at the start of a path", begin(first))
     if first.type != "variable" and not scope.here.single:
         return scope.here, list(node.steps), True
@@ -91,14 +94,25 @@ def _start(compiler: Compiler, node: Any, scope: Scope) -> tuple[Place, list[Any
     return Place(compiler.source, value), list(node.steps[1:]), False
 
 
-def _step(compiler: Compiler, step: Any, every: str, scope: Scope, *, last: bool) -> Value:
+def _from_array(compiler: Compiler, place: Place, steps: list[Any], scope: Scope, keep: bool) -> Value:
+    """A path that starts at an array it builds; it stays an array where it is empty."""
+    if keep:
+        raise NotCompiled("[] behind an array that a path starts at", begin(steps[0]))
+    found = Value(place.code)
+    for position, step in enumerate(steps):
+        found = _step(compiler, step, found.code, scope, last=position == len(steps) - 1)
+    name = compiler.source.hold(f"collapse({found.code}) if {place.code} else {place.code}")
+    return Value(name)
+
+
+def _step(compiler: Compiler, step: Any, over: str, scope: Scope, *, last: bool) -> Value:
     """One step over everything found before it; what it finds, flattened, as the next step or the end needs it."""
     source = compiler.source
     if step.type == "sort":
-        return _sorted(compiler, step, every, scope)
+        return _sorted(compiler, step, over, scope)
     found, item = source.name("r"), source.name("i")
     source.add(f"{found} = []")
-    with source.block(f"for {item} in {every}"), source.at(begin(step)):
+    with source.block(f"for {item} in {over}"), source.at(begin(step)):
         if step.type == "unary" and step.value == "{" and not step.stages:
             return_kind = _objects(compiler, step, item, found, scope)
         else:
@@ -137,7 +151,7 @@ def _anything(compiler: Compiler, step: Any, item: str, found: str, scope: Scope
         source.add(f"if {name} is not A: {found}.append({name})")
 
 
-def _sorted(compiler: Compiler, step: Any, every: str, scope: Scope) -> Value:
+def _sorted(compiler: Compiler, step: Any, over: str, scope: Scope) -> Value:
     source, terms = compiler.source, []
     for term in step.terms:
         name, item = source.name("k"), source.name("i")
@@ -145,7 +159,7 @@ def _sorted(compiler: Compiler, step: Any, every: str, scope: Scope) -> Value:
             key = compiler.emit(term.expression, scope.with_here(Place(source, item)))
             source.add(f"return {key.code}")
         terms.append(f"({name}, {bool(term.descending)}), ")
-    value = compiler.fallible(f"ordered(list({every}), ({''.join(terms)}))", "raw")
+    value = compiler.fallible(f"ordered(list({over}), ({''.join(terms)}))", "raw")
     for stage in step.stages or ():
         value = filtered(compiler, stage, value, scope)
     return value
@@ -170,8 +184,6 @@ def _plain(step: Any) -> bool:
 
 
 def _reads_context(node: Any) -> bool:
-    from isthmus.mapping.tree import every
-
     return any(one.type == "variable" and one.value == "" for one in every(node))
 
 
@@ -179,5 +191,7 @@ def _check(node: Any) -> None:
     for step in node.steps:
         if step.tuple or step.focus or step.index or step.ancestor is not None:
             raise NotCompiled("a variable or parent bound inside a path", begin(step))
+        if step.type == "name" and (step.predicate or step.group):
+            raise NotCompiled("a filter on text that a path starts with", begin(step))
     if node.tuple or node.seeking_parent:
         raise NotCompiled("a parent (%) in a path", begin(node))

@@ -1,92 +1,23 @@
-"""Compiles the part of JSONata that mappings use to one Python function, which runs about as fast as one written by hand.
+"""Translates a syntax tree to the lines of one Python function: values, objects, operators, conditions, blocks.
 
-What is outside that part raises ``NotCompiled``. The source that comes of it holds only names that it made itself and
-constants by ``repr``; nothing of a mapping's text becomes code.
+Paths stand in ``compile_paths``, calls in ``compile_calls``. What is outside the part of JSONata that mappings use raises
+``NotCompiled``. The lines hold only names that are made here and constants by ``repr``: nothing of a mapping's text
+becomes code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Final
 
-from isthmus.mapping import compile_calls, compile_paths, operators, sequences
+from isthmus.mapping import compile_calls, compile_paths
 from isthmus.mapping.built_ins import TABLE
 from isthmus.mapping.emitter import PRESENT, Line, NotCompiled, Place, Scope, Source, Value
 from isthmus.mapping.errors import Refused
 from isthmus.mapping.functions import Registered
-from isthmus.mapping.syntax import begin
-from isthmus.mapping.values import ABSENT, Constructed
+from isthmus.mapping.syntax import begin, near
 
 _ARITHMETIC: Final = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "remainder", "..": "span"}
 _ORDER: Final = {"<": "less", "<=": "less_or_equal", ">": "more", ">=": "more_or_equal"}
-_RUNTIME: Final = {
-    "A": ABSENT,
-    "Constructed": Constructed,
-    **{
-        name: getattr(sequences, name)
-        for name in (
-            *(
-                "leaf",
-                "step",
-                "named",
-                "named_in",
-                "fields",
-                "items",
-                "first_items",
-                "members",
-                "flat",
-                "final",
-                "collapse",
-            ),
-            *("keep", "lookup", "at", "as_found", "chosen", "truthy", "regrouped", "grouped", "ordered"),
-        )
-    },
-    **{
-        name: getattr(operators, name)
-        for name in (
-            *("add", "subtract", "multiply", "divide", "remainder", "negate", "span", "equal", "unequal", "included"),
-            *("less", "less_or_equal", "more", "more_or_equal", "text", "appended"),
-        )
-    },
-    **{f"b_{name}": built_in.call for name, built_in in TABLE.items()},
-    "b_sort_by": compile_calls.sort_by,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """The Python function of a mapping, its source, and what each line of it stands for."""
-
-    run: Callable[[dict[str, Any]], Any]
-    source: str
-    lines: list[Line]
-    filename: str
-
-    def where(self, trace: TracebackType | None) -> tuple[int, str]:
-        """The offset in the mapping and the path in the output of the innermost line of it in a traceback."""
-        found = (0, "")
-        while trace is not None:
-            if trace.tb_frame.f_code.co_filename == self.filename and trace.tb_lineno >= 2:
-                line = self.lines[trace.tb_lineno - 2]
-                found = (line.offset, line.target)
-            trace = trace.tb_next
-        return found
-
-
-def compile_tree(tree: Any, functions: dict[str, Registered], *, file: str) -> Compiled:
-    """The Python function of a syntax tree. Raises ``NotCompiled``; ``Refused`` for what is wrong in any engine."""
-    filename = f"<mapping {file}>"
-    compiler = Compiler(functions)
-    try:
-        lines = compiler.function(tree)
-        source = "\n".join(["def run(here):", *("    " * line.depth + line.text for line in lines)])
-        space = {**_RUNTIME, **{f"f_{one.name}": one.call for one in functions.values()}}
-        exec(compile(source, filename, "exec"), space)  # noqa: S102 - of our own making, see the module's docstring
-    except (SyntaxError, RecursionError, MemoryError):  # Python nests 20 loops and 100 indents, not more
-        raise NotCompiled("nested more deeply than Python allows", 0) from None
-    return Compiled(space["run"], source, lines, filename)
 
 
 class Compiler:
@@ -95,6 +26,7 @@ class Compiler:
     def __init__(self, functions: dict[str, Registered]) -> None:
         self.functions = functions
         self.source = Source()
+        self.constants: dict[str, Any] = {}
 
     def function(self, tree: Any) -> list[Line]:
         """The body of the function ``run(here)``."""
@@ -111,8 +43,6 @@ class Compiler:
 
     def emit_raw(self, node: Any, scope: Scope) -> Value:
         """The value of a node, its filters and grouping applied, before a sequence of one collapses."""
-        if node.keep_array and node.type != "path" and node.type not in ("function", "unary"):
-            raise NotCompiled("[] behind something that is no path", begin(node))
         emit = getattr(self, f"_{node.type}", None)
         if emit is None:
             raise NotCompiled(f"{node.type}: {node.value or ''}".rstrip(": "), begin(node))
@@ -121,7 +51,9 @@ class Compiler:
             value = compile_paths.filtered(self, one, value, scope)
         if node.group is not None:
             value = compile_paths.group(self, node.group, value, scope)
-        if node.keep_array and node.type == "function" and value.kind in ("raw", "objects"):
+        if node.keep_array and node.type != "path":
+            if value.kind not in ("raw", "objects"):
+                raise NotCompiled("[] behind something that is no path", begin(node))
             return Value(self.source.hold(f"keep({value.code})"))
         return value
 
@@ -175,6 +107,8 @@ class Compiler:
         if node.value in ("", "$"):
             return scope.root if node.value else scope.here
         found = scope.names.get(str(node.value))
+        if found is None and node.value not in TABLE and node.value not in self.functions:
+            raise _unbound(node, scope)
         if not isinstance(found, Place):
             raise NotCompiled(f"${node.value} as a value", begin(node))
         return found
@@ -253,6 +187,8 @@ class Compiler:
         if sign == "in" and _only_texts(node.rhs):
             return Value(f"({left.code} in {tuple(str(one.value) for one in node.rhs.expressions)!r})", "bool")
         right = self.emit(node.rhs, scope)
+        if sign == ".." and self.source.loops and not _is_short(node):
+            raise NotCompiled("a range inside a loop, which nothing bounds", begin(node))
         if sign in _ARITHMETIC:
             return self.fallible(f"{_ARITHMETIC[sign]}({left.code}, {right.code})")
         if sign in _ORDER:
@@ -363,6 +299,16 @@ class Compiler:
         scope.names[name] = Place(self.source, local)
         bound.add(name)
         return Value(local, value.kind)
+
+
+def _is_short(node: Any) -> bool:
+    """``1..5`` as it stands there."""
+    return bool(node.lhs.type == node.rhs.type == "number" and node.rhs.value - node.lhs.value < 100)
+
+
+def _unbound(node: Any, scope: Scope) -> Refused:
+    mend = near(str(node.value), scope.names) or "bind it before, in the same block or one around it"
+    return Refused(f"${node.value} has no value here", "a variable that is bound", mend, offset=begin(node))
 
 
 def _operands(node: Any) -> list[Any]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-Kind = Literal["any", "bool", "int", "text", "object", "array", "raw", "objects"]
+Kind = Literal["any", "pattern", "bool", "int", "text", "object", "array", "raw", "objects"]
 #: what cannot be absent
 PRESENT: Final = ("bool", "int", "text", "object", "array")
 
@@ -52,6 +52,7 @@ class Source:
     def __init__(self) -> None:
         self.lines: list[Line | Place] = []
         self.depth = 1
+        self.loops = 0
         self.offset = 0
         self.target = ""
         self._count = 0
@@ -81,14 +82,12 @@ class Source:
 
     @contextmanager
     def block(self, opening: str) -> Iterator[None]:
-        """``opening:`` and what is added inside, one deeper."""
+        """``opening:`` and what is added inside, one deeper; something must be."""
         self.add(f"{opening}:")
-        self.depth += 1
-        before = len(self.lines)
+        repeats = opening.startswith(("for ", "def "))
+        self.depth, self.loops = self.depth + 1, self.loops + repeats
         yield
-        if len(self.lines) == before:
-            self.add("pass")
-        self.depth -= 1
+        self.depth, self.loops = self.depth - 1, self.loops - repeats
 
     @contextmanager
     def aside(self) -> Iterator[list[Line | Place]]:

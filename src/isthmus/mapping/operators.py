@@ -14,21 +14,23 @@ from isthmus.mapping.values import ABSENT
 _DECIMAL: Final = re.compile(r"[-+]?\d+(\.\d*)?", re.ASCII)
 _ADVICE: Final = "calculate decimals with $decimal_add, $decimal_multiply …, which take and give text"
 SPAN_MAX: Final = 100_000
+GROWN_MAX: Final = 1_000_000
+_INTEGER_MAX: Final = 2**53
 
 
 def add(a: Any, b: Any) -> Any:
     """``a + b`` of integers; absent if either is."""
-    return a + b if type(a) is int and type(b) is int else _other(a, b, "+")
+    return _exact(a + b) if type(a) is int and type(b) is int else _other(a, b, "+")
 
 
 def subtract(a: Any, b: Any) -> Any:
     """``a - b`` of integers; absent if either is."""
-    return a - b if type(a) is int and type(b) is int else _other(a, b, "-")
+    return _exact(a - b) if type(a) is int and type(b) is int else _other(a, b, "-")
 
 
 def multiply(a: Any, b: Any) -> Any:
     """``a * b`` of integers; absent if either is."""
-    return a * b if type(a) is int and type(b) is int else _other(a, b, "*")
+    return _exact(a * b) if type(a) is int and type(b) is int else _other(a, b, "*")
 
 
 def divide(a: Any, b: Any) -> Any:
@@ -86,9 +88,11 @@ def same(a: Any, b: Any) -> bool:
 
 
 def included(a: Any, b: Any) -> bool:
-    """``a in b``: whether the value is in the array (or is the one value); objects and arrays are never found."""
-    if a is ABSENT or b is ABSENT or isinstance(a, dict | list):
+    """``a in b``: whether the value is in the array, or is the one value; an object only if it is the very same."""
+    if a is ABSENT or b is ABSENT:
         return False
+    if isinstance(a, dict | list):
+        return any(one is a for one in (b if isinstance(b, list) else (b,)))
     return any(same(a, one) for one in b) if isinstance(b, list) else same(a, b)
 
 
@@ -128,6 +132,19 @@ def appended(a: list[Any], b: Any) -> None:
         a.extend(b)
     elif b is not ABSENT:
         a.append(b)
+
+
+def bounded(value: Any) -> Any:
+    """What ``$reduce`` has gathered so far, which could double with every item."""
+    if isinstance(value, str | list) and len(value) > GROWN_MAX:
+        raise Refused(f"$reduce has gathered more than {GROWN_MAX} characters or items", "less")
+    return value
+
+
+def _exact(value: int) -> int:
+    if -_INTEGER_MAX <= value <= _INTEGER_MAX:
+        return value
+    raise Refused("the result is an integer beyond 2^53, which JSON's readers may change", "a smaller one", _ADVICE)
 
 
 def _other(a: Any, b: Any, sign: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from isthmus.mapping.codes import Codes
-from isthmus.mapping.compiler import Compiled, compile_tree
+from isthmus.mapping.compiled import Compiled, compile_tree
 from isthmus.mapping.emitter import NotCompiled
 from isthmus.mapping.engines import engine_for
 from isthmus.mapping.errors import MappingError, Refused, place
@@ -43,7 +43,7 @@ class Program:
 
     def run(self, context: Mapping[str, Any]) -> Any:
         """The value over this context, ``ABSENT`` or ``None`` where there is none. Raises ``MappingError``."""
-        given = context if type(context) is dict else dict(context)
+        given = dict(context) if isinstance(context, Mapping) and type(context) is not dict else context
         try:
             return self._run(given)
         except Refused as wrong:

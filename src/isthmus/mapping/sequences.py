@@ -196,7 +196,7 @@ def ordered(found: list[Any], terms: tuple[tuple[Callable[[Any], Any], bool], ..
 
 
 def _comparable(keys: list[Any]) -> None:
-    for key in keys:
+    for key in keys if len(keys) > 1 else ():
         if not isinstance(key, str) and type(key) is not int:
             raise Refused(f"{shown(key)} cannot be sorted by", "text or integers")
         if isinstance(key, str) != isinstance(keys[0], str):
