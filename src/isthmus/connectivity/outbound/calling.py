@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from opentelemetry import trace
@@ -51,20 +52,22 @@ class Caller:
     def __init__(self, store: Store, throttles: dict[str, Throttle]) -> None:
         self._store, self.throttles = store, throttles
 
-    async def call(self, asking: Asking, bound: Bound, call: Call, *, part: str = "", looks: bool = False) -> Outcome:
-        """Call once. Raises Later where the gate is closed."""
+    async def call(
+        self, asking: Asking, bound: Bound, call: Call, *, part: str = "", looks: bool = False, send_by: datetime | None = None
+    ) -> Outcome:
+        """Call once, not after ``send_by``. Raises Later where the gate is closed."""
         throttle = self.throttles[bound.plan.name]
         async with throttle.permit():
             at, begun = instant(self._store.clock()), time.perf_counter()
-            outcome = await self._sent(bound, call)
+            outcome = await self._sent(bound, call, send_by)
             took_us = int((time.perf_counter() - begun) * 1e6)
         self._heed(throttle, bound, outcome)
         self._note(asking, bound, call, outcome, part=part, looks=looks, at=at, took_us=took_us)
         return outcome
 
-    async def _sent(self, bound: Bound, call: Call) -> Outcome:
+    async def _sent(self, bound: Bound, call: Call, send_by: datetime | None) -> Outcome:
         try:
-            answer = await bound.connection.send(call, timeout_s=bound.deadline_s)
+            answer = await bound.connection.send(call, timeout_s=bound.deadline_s, send_by=send_by)
         except SignInRefused as error:
             return Outcome(failure=Failure("reject", "access", 401, "sign-in", str(error), mend=_SIGN_IN))
         except NotSent as error:

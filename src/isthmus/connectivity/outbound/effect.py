@@ -94,7 +94,8 @@ class Deliverer:
             await self._intend_again(d)
         d.row["sends"] += 1
         try:
-            return await self._caller.call(d.asking, d.bound, _call(d.row), part=d.row["part"])
+            by = moment(d.row["send_by"])
+            return await self._caller.call(d.asking, d.bound, _call(d.row), part=d.row["part"], send_by=by)
         except Later:
             # the gate was closed: nothing went out
             self._change(d, {"doubt": 0})
