@@ -50,7 +50,7 @@ async def check(ask: Ask, quote: Quote, customer: Customer, settings: Mapping[st
         _may_buy(await ask(erp.read_customer, Link(kind="customer", id=customer.id)))
     finally:
         # a blocked customer is the better reason than what the simulation says of him
-        await asyncio.wait([simulation])
+        await asyncio.gather(simulation, return_exceptions=True)
     simulated = simulation.result()
     _has_credit(simulated)
     return Checked(
@@ -107,10 +107,15 @@ def _price_difference(quote: Quote, simulated: Order, tolerance: Decimal) -> str
         percent = abs(own - quoted) / quoted * _HUNDRED if quoted else _HUNDRED
         if percent > tolerance:
             return (
-                f"{_number(line.product)} was quoted at {quoted} {quote.currency}, the ERP's price is {own} "
+                f"{_number(line.product)} was quoted at {quoted:f} {quote.currency}, the ERP's price is {_plain(own)} "
                 f"({percent:.1f} % off, {tolerance:f} % is allowed)"
             )
     return None
+
+
+def _plain(amount: Decimal) -> str:
+    """Without zeros that say nothing: 205.1100000000 as 205.11."""
+    return f"{amount.normalize():f}"
 
 
 def _number(product: Link | None) -> str:
