@@ -17,6 +17,7 @@ from isthmus.sandkit.world import Row, World
 
 from .errors import missing_object
 from .events import Events
+from .words import words
 
 Body = dict[str, Any]
 
@@ -30,10 +31,15 @@ CREATE TABLE IF NOT EXISTS term (
   number INTEGER NOT NULL, PRIMARY KEY (account, kind, field, value, number)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS term_of ON term (number);
 """
-_INSERT = "INSERT INTO object (account, kind, id, created, changed, body, hidden) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_UPDATE = "UPDATE object SET body = ?, changed = ? WHERE account = ? AND kind = ? AND id = ?"
+_INSERT = (
+    "INSERT INTO object (account, kind, id, created, changed, body, hidden) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "RETURNING number"
+)
+_UPDATE = "UPDATE object SET body = ?, changed = ? WHERE account = ? AND kind = ? AND id = ? RETURNING number"
 
-#: what is looked up, by kind: a field of the object, or name=path where the field lies deeper (metadata always is)
+#: kinds that people look up by their metadata
+_BY_METADATA = frozenset(words("charge credit_note customer invoice payment_intent price product subscription"))
+#: what is looked up, by kind: a field of the object, or name=path where the field lies deeper
 _TERMS = {
     "balance_transaction": "currency source type",
     "charge": "customer payment_intent currency status disputed refunded",
@@ -44,7 +50,6 @@ _TERMS = {
     "invoice": "customer collection_method currency number status subscription=parent.subscription_details.subscription",
     "invoice_payment": "invoice status payment_intent=payment.payment_intent",
     "invoiceitem": "customer invoice",
-    "line_item": "invoice",
     "payment_intent": "customer currency status",
     "payment_method": "customer type allow_redisplay",
     "price": "active currency lookup_key product type",
@@ -78,12 +83,14 @@ class Account:
         self.row, self.root = row, root
         self.id: str = row["id"]
         self.now = int(clock.timestamp())
-        self.request_id: str | None = None
-        self.idempotency_key: str | None = None
+        self.request_text = '{"id":null,"idempotency_key":null}'  # the request, as its events name it
         self.endpoints: list[tuple[Body, str]] | None = None  # with their secrets, once an event has asked for them
         self.world = world
         self.events = events
         self._held: dict[tuple[str, str], Body] = {}
+        self._written: dict[tuple[str, str], str] = {}
+        self._snapshots: dict[str, int] = {}
+        self.rates_of_data: dict[str, Body] = {}  # tax rates that this request found or made
 
     # Reading ---------------------------------------------------------------------------------------
 
@@ -115,6 +122,12 @@ class Account:
         )
         return json.loads(found) if found else {}
 
+    def answered(self, body: Body) -> str:
+        """An answer as JSON: an object just kept is not written a second time."""
+        written = self._written.get((body.get("object", ""), body.get("id", "")))
+        held = self._held.get((body.get("object", ""), body.get("id", "")))
+        return written if written is not None and held is body else _dumps(body)
+
     def having(self, kind: str, field: str, value: str) -> list[Body]:
         """The objects whose term is this, oldest first."""
         rows = self.world.rows(
@@ -141,25 +154,54 @@ class Account:
         kind, text = body["object"], _dumps(body)
         created = body.get("created", self.now)
         unshown = _dumps(hidden) if hidden else None
-        self.world.execute(_INSERT, (self.id, kind, body["id"], created, self.now, text, unshown))
-        number = int(self.world.value("SELECT last_insert_rowid()"))
-        self._write_terms(kind, number, _terms(kind, body))
+        row = (self.id, kind, body["id"], created, self.now, text, unshown)
+        self._write_terms(kind, int(self.world.value(_INSERT, row)), _terms(kind, body))
         self._held[(kind, body["id"])] = body
+        self._written[(kind, body["id"])] = text
         if event is not None:
             self.events.announce(self, event, text)
         return body
+
+    def add_all(self, bodies: list[Body]) -> None:
+        """Keep many new objects of one kind in two statements, unannounced."""
+        if not bodies:
+            return
+        kind = bodies[0]["object"]
+        rows = [(self.id, kind, body["id"], self.now, self.now, _dumps(body)) for body in bodies]
+        marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
+        kept = self.world.rows(
+            f"INSERT INTO object (account, kind, id, created, changed, body) VALUES {marks} "  # noqa: S608 - marks only
+            "RETURNING number, id",
+            [value for row in rows for value in row],
+        )
+        numbers = {row["id"]: int(row["number"]) for row in kept}
+        terms = [(kind, field, text, numbers[body["id"]]) for body in bodies for field, text in _terms(kind, body)]
+        self._insert_terms(terms)
+        self._held.update({(kind, body["id"]): body for body in bodies})
 
     def save(self, body: Body, *events: str) -> Body:
         """Keep a changed object; each of ``events`` is announced with it, ``….updated`` with what changed."""
         kind, text = body["object"], _dumps(body)
         before = self.text(kind, body["id"]) if any(event.endswith(".updated") for event in events) else None
-        self.world.execute(_UPDATE, (text, self.now, self.id, kind, body["id"]))
-        self._rewrite_terms(kind, body)
+        number = int(self.world.value(_UPDATE, (text, self.now, self.id, kind, body["id"])))
+        self._rewrite_terms(kind, number, body)
+        self._written[(kind, body["id"])] = text
         for event in events:
             previous = _difference(json.loads(before), body) if before and event.endswith(".updated") else None
             if previous != {}:
                 self.events.announce(self, event, text, None if previous is None else _dumps(previous))
         return body
+
+    def snapshot(self, text: str) -> int:
+        """The number under which a text is kept for events; the same text is kept once in a request."""
+        if text not in self._snapshots:
+            sql = "INSERT INTO snapshot (text) VALUES (?) RETURNING number"
+            self._snapshots[text] = int(self.world.value(sql, (text,)))
+        return self._snapshots[text]
+
+    def kept_snapshot(self, text: str) -> int | None:
+        """The number of a text, if this request has kept it."""
+        return self._snapshots.get(text)
 
     def keep_hidden(self, kind: str, identity: str, hidden: Body) -> None:
         """Change what Stripe does not show of the object."""
@@ -169,8 +211,8 @@ class Account:
     def remove(self, body: Body, event: str | None = None, *, remembered: bool = False) -> Body:
         """Take an object away; the stub that Stripe answers for it, and for ever after where it is ``remembered``."""
         kind, identity = body["object"], body["id"]
-        stub = {"id": identity, "object": kind, "deleted": True}
-        number = self._number(kind, identity)
+        stub, key = {"id": identity, "object": kind, "deleted": True}, (self.id, kind, identity)
+        number = int(self.world.value("SELECT number FROM object WHERE account = ? AND kind = ? AND id = ?", key))
         self.world.execute("DELETE FROM term WHERE number = ?", (number,))
         if remembered:
             sql = "UPDATE object SET kind = 'deleted_' || kind, body = ? WHERE number = ?"
@@ -182,12 +224,7 @@ class Account:
             self.events.announce(self, event, _dumps(body))
         return stub
 
-    def _number(self, kind: str, identity: str) -> int:
-        sql = "SELECT number FROM object WHERE account = ? AND kind = ? AND id = ?"
-        return int(self.world.value(sql, (self.id, kind, identity)))
-
-    def _rewrite_terms(self, kind: str, body: Body) -> None:
-        number = self._number(kind, body["id"])
+    def _rewrite_terms(self, kind: str, number: int, body: Body) -> None:
         rows = self.world.rows("SELECT field, value FROM term WHERE number = ?", (number,))
         had = {(row["field"], row["value"]) for row in rows}
         has = _terms(kind, body)
@@ -199,10 +236,13 @@ class Account:
         self._write_terms(kind, number, has - had)
 
     def _write_terms(self, kind: str, number: int, terms: set[tuple[str, str]]) -> None:
-        for field, value in terms:
-            self.world.execute(
-                "INSERT OR IGNORE INTO term VALUES (?, ?, ?, ?, ?)", (self.id, kind, field, value, number)
-            )
+        self._insert_terms([(kind, field, text, number) for field, text in terms])
+
+    def _insert_terms(self, terms: list[tuple[str, str, str, int]]) -> None:
+        if terms:
+            marks = ", ".join(["(?, ?, ?, ?, ?)"] * len(terms))
+            values = [value for row in terms for value in (self.id, *row)]
+            self.world.execute(f"INSERT OR IGNORE INTO term VALUES {marks}", values)  # noqa: S608 - marks only
 
 
 def terms_of(kind: str) -> set[str]:
@@ -216,7 +256,8 @@ def term(value: Any) -> str:
 
 
 def _terms(kind: str, body: Body) -> set[tuple[str, str]]:
-    found = {(f"metadata.{key}", value) for key, value in (body.get("metadata") or {}).items()}
+    metadata = body["metadata"] if kind in _BY_METADATA else {}
+    found = {(f"metadata.{key}", value) for key, value in metadata.items()}
     for name, path in _PATHS.get(kind, ()):
         for value in _at(body, path):
             found.add((name, term(value)))

@@ -9,12 +9,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from .account import Account, Body, as_json
+from .account import Account, Body
 from .customer_balance import change_balance
 from .errors import ParameterError, StripeError, missing_object, missing_parameter
+from .invoice_lines import lines_of
 from .invoice_payments import charges_of, expect_less, settle
 from .invoice_sums import set_due, summed, tax_of
-from .lists import PAGING, checked_limit, list_text, listing
+from .lists import PAGING, listing, part
 from .money import checked_amount, rounded, spoken
 from .operation import Ask, merge, merge_metadata, new_metadata, operation, refuse_unless, retrieval
 from .refunds import give_back
@@ -63,10 +64,8 @@ def preview(account: Account, ask: Ask) -> Body:
 
 
 def _preview_lines(account: Account, ask: Ask) -> str:
-    limit = checked_limit(ask)
     lines = preview(account, ask)["lines"]["data"]
-    texts = [as_json(line) for line in lines[:limit]]
-    return list_text(texts, "/v1/credit_notes/preview/lines", has_more=len(lines) > limit)
+    return part(ask, "credit_note_line_item", lines, "/v1/credit_notes/preview/lines")
 
 
 def void(account: Account, ask: Ask) -> Body:
@@ -213,8 +212,9 @@ def _read(account: Account, invoice: Body, data: dict[str, Any], where: str) -> 
         return _custom(account, invoice, data, where)
     if "invoice_line_item" not in data:
         raise missing_parameter(f"{where}[invoice_line_item]")
-    credited = account.find("line_item", data["invoice_line_item"])
-    if credited is None or credited["invoice"] != invoice["id"]:
+    lines = {line.body["id"]: line.body for line in lines_of(account, invoice)}
+    credited = lines.get(data["invoice_line_item"])
+    if credited is None:
         raise missing_object("line_item", data["invoice_line_item"], f"{where}[invoice_line_item]")
     if ("amount" in data) is ("quantity" in data):
         raise ParameterError("You must specify exactly one of `amount` or `quantity`.", param=f"{where}[quantity]")
@@ -322,13 +322,8 @@ def _modify(account: Account, ask: Ask) -> Body:
 
 
 def _lines(account: Account, ask: Ask) -> str:
-    limit = checked_limit(ask)
     lines = account.get("credit_note", ask.id)["lines"]["data"]
-    ids = [line["id"] for line in lines]
-    first = ids.index(ask["starting_after"]) + 1 if ask.get("starting_after") in ids else 0
-    shown = lines[first : first + limit]
-    url = f"/v1/credit_notes/{ask.id}/lines"
-    return list_text([as_json(line) for line in shown], url, has_more=len(lines) > first + limit)
+    return part(ask, "credit_note_line_item", lines, f"/v1/credit_notes/{ask.id}/lines")
 
 
 OPERATIONS = (

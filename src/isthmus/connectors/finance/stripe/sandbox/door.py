@@ -10,8 +10,8 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
-from urllib.parse import parse_qsl
 
 from isthmus.sandkit.clock import Clock
 from isthmus.sandkit.routes import Answer, Handler, Refusal, Request
@@ -22,7 +22,7 @@ from .errors import Declined, ParameterError, StripeError
 from .events import API_VERSION, Events
 from .expansion import expand
 from .operation import Ask, Operation
-from .parameters import read, tree
+from .parameters import form_pairs, read, tree
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS account (
@@ -30,8 +30,8 @@ CREATE TABLE IF NOT EXISTS account (
   search_delay_s INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS api_key (key TEXT PRIMARY KEY, account TEXT NOT NULL, expired INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS idempotency (
-  account TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, asked TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
-  request_id TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (account, key));
+  account TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL, asked BLOB NOT NULL, status INTEGER NOT NULL, body TEXT,
+  snapshot INTEGER, request_id TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY (account, key));
 CREATE INDEX IF NOT EXISTS idempotency_age ON idempotency (created);
 """
 _KEPT_S = 24 * 3600
@@ -105,7 +105,7 @@ class Door:
         """Answer with ``error`` although the request did its work, now and whenever its key comes again."""
         answer = self.refused(error, caller.request_id, **{"Stripe-Should-Retry": "false"})
         self._world.execute(
-            "UPDATE idempotency SET status = ?, body = ? WHERE account = ? AND key = ?",
+            "UPDATE idempotency SET status = ?, body = ?, snapshot = NULL WHERE account = ? AND key = ?",
             (answer.status, answer.body, caller.account["id"], caller.key),
         )
         return answer
@@ -119,7 +119,7 @@ class Door:
     def _played(self, operation: Operation, caller: Caller, request: Request) -> Answer:
         given = read(operation.wanted, tree(_pairs(request)))
         account = self.open(caller.account, request.root)
-        account.request_id, account.idempotency_key = caller.request_id, caller.key or None
+        account.request_text = as_json({"id": caller.request_id, "idempotency_key": caller.key or None})
         ask = Ask(request.params, given)
         try:
             with self._world.transaction():
@@ -129,7 +129,7 @@ class Door:
                 raise
             answer = self.refused(error, caller.request_id)
         if request.method == "POST" and caller.key:
-            self._store(caller, request, answer)
+            self._store(account, caller, request, answer)
         return answer
 
     def _acted(self, act: Callable[[Account, Ask], Any], account: Account, ask: Ask, caller: Caller) -> Answer:
@@ -139,7 +139,7 @@ class Door:
             return self.refused(declined, caller.request_id)  # what was recorded of the attempt stays
         if paths := ask.get("expand"):
             result = expand(account, json.loads(result) if isinstance(result, str) else result, paths)
-        text = result if isinstance(result, str) else as_json(result)
+        text = result if isinstance(result, str) else account.answered(result)
         return self._answer(200, text, caller.request_id, caller.key)
 
     def _answer(self, status: int, text: str, request_id: str, key: str = "") -> Answer:
@@ -160,11 +160,9 @@ class Door:
         if stored["path"] != path:
             first = stored["path"]
             raise _other_use(f"for the same endpoint they were first used for ('{first}' vs '{path}')", caller.key)
-        if stored["asked"] != _asked(request) and sorted(parse_qsl(stored["asked"], keep_blank_values=True)) != sorted(
-            _pairs(request)
-        ):
+        if stored["asked"] != _asked(request):
             raise _other_use("with the same parameters they were first used with", caller.key)
-        answer = self._answer(stored["status"], stored["body"], caller.request_id, caller.key)
+        answer = self._answer(stored["status"], stored["text"], caller.request_id, caller.key)
         answer.headers |= {"Idempotent-Replayed": "true", "Original-Request": stored["request_id"]}
         if stored["status"] >= 500:
             answer.headers["Stripe-Should-Retry"] = "false"
@@ -172,17 +170,21 @@ class Door:
 
     def _stored(self, caller: Caller) -> Row | None:
         oldest = int(self._clock.timestamp()) - _KEPT_S
-        self._world.execute("DELETE FROM idempotency WHERE created < ?", (oldest,))
         return self._world.row(
-            "SELECT * FROM idempotency WHERE account = ? AND key = ?", (caller.account["id"], caller.key)
+            "SELECT i.*, coalesce(i.body, s.text) AS text FROM idempotency i LEFT JOIN snapshot s ON s.number = i.snapshot "
+            "WHERE account = ? AND key = ? AND created >= ?",
+            (caller.account["id"], caller.key, oldest),
         )
 
-    def _store(self, caller: Caller, request: Request, answer: Answer) -> None:
-        now = int(self._clock.timestamp())
+    def _store(self, account: Account, caller: Caller, request: Request, answer: Answer) -> None:
+        """Keep the answer; an object that an event shows already is kept by that snapshot."""
+        self._world.execute("DELETE FROM idempotency WHERE created < ?", (account.now - _KEPT_S,))
+        snapshot = account.kept_snapshot(answer.body)
+        body = answer.body if snapshot is None else None
         asked = (request.raw_path, _asked(request))
         self._world.execute(
-            "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (caller.account["id"], caller.key, *asked, answer.status, answer.body, caller.request_id, now),
+            "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (account.id, caller.key, *asked, answer.status, body, snapshot, caller.request_id, account.now),
         )
 
 
@@ -238,18 +240,21 @@ def _masked(key: str) -> str:
     return f"{key[:8]}{'*' * max(len(key) - 12, 0)}{key[-4:]}" if len(key) > 12 else "*" * len(key)
 
 
-def _asked(request: Request) -> str:
-    return "&".join(part for part in (request.query_string, request.body.decode(errors="replace")) if part)
+def _asked(request: Request) -> bytes:
+    """The request's parameters as a digest, whatever their order."""
+    parts = [*request.query_string.encode().split(b"&"), *request.body.split(b"&")]
+    return blake2b(b"&".join(sorted(part for part in parts if part)), digest_size=16).digest()
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
     if not request.body:
-        return request.query
+        return form_pairs(request.query_string)
     if "json" in request.headers.get("content-type", ""):
         raise ParameterError(
             "Your request was sent as JSON. Requests to v1 of the API are sent as application/x-www-form-urlencoded."
         )
     try:
-        return [*request.query, *request.form()]
+        form = form_pairs(request.body.decode())
     except UnicodeDecodeError:
         raise ParameterError("Invalid UTF-8 in the request's body.") from None
+    return [*form_pairs(request.query_string), *form]

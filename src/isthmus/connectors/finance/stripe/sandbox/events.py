@@ -1,5 +1,7 @@
 """Every change is an event: kept for 30 days, listed, and pushed to the webhook endpoints that asked for it.
 
+An event shows its object as it stood (``snapshot``); events and stored answers that show the same share it.
+
 docs.stripe.com/api/events, /webhooks: ``Stripe-Signature: t=…,v1=HMAC-SHA256(secret, "t.body")``; at least once,
 in no certain order, until the endpoint answers 2xx.
 """
@@ -26,8 +28,9 @@ KEPT_S = 30 * 24 * 3600
 TABLES = """
 CREATE TABLE IF NOT EXISTS event (
   number INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
-  created INTEGER NOT NULL, object TEXT NOT NULL, previous TEXT, pending INTEGER NOT NULL, request TEXT NOT NULL,
+  created INTEGER NOT NULL, snapshot INTEGER NOT NULL, previous TEXT, pending INTEGER NOT NULL, request TEXT NOT NULL,
   UNIQUE (account, id));
+CREATE TABLE IF NOT EXISTS snapshot (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS event_order ON event (account, number);
 CREATE INDEX IF NOT EXISTS event_type ON event (account, type, number);
 """
@@ -45,23 +48,22 @@ class Events:
         if account.endpoints is None:
             account.endpoints = self._endpoints(account.id)
         endpoints = [(e, secret) for e, secret in account.endpoints if {"*", kind} & set(e["enabled_events"])]
-        request = json.dumps({"id": account.request_id, "idempotency_key": account.idempotency_key})
         row = {
             "id": account.new_id("evt"),
             "type": kind,
             "created": account.now,
-            "object": text,
+            "snapshot": account.snapshot(text),
             "previous": previous,
             "pending": len(endpoints),
-            "request": request,
+            "request": account.request_text,
         }
         self._world.execute(
-            "INSERT INTO event (account, id, type, created, object, previous, pending, request) "
+            "INSERT INTO event (account, id, type, created, snapshot, previous, pending, request) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (account.id, *row.values()),
         )
         if endpoints and self.push is not None:
-            body = event_text(row).encode()
+            body = event_text({**row, "text": text}).encode()
             for endpoint, secret in endpoints:
                 self.push.enqueue(endpoint["url"], body, about=kind, context={"secret": secret})
 
@@ -78,7 +80,7 @@ def event_text(row: Row) -> str:
     previous = f',"previous_attributes":{row["previous"]}' if row["previous"] else ""
     return (
         f'{{"id":"{row["id"]}","object":"event","api_version":"{API_VERSION}","created":{row["created"]},'
-        f'"data":{{"object":{row["object"]}{previous}}},"livemode":false,'
+        f'"data":{{"object":{row["text"]}{previous}}},"livemode":false,'
         f'"pending_webhooks":{row["pending"]},"request":{row["request"]},"type":"{row["type"]}"}}'
     )
 
@@ -86,7 +88,8 @@ def event_text(row: Row) -> str:
 def one_event(account: Account, identity: str) -> str:
     """One event as JSON. Raises StripeError where it is unknown or older than 30 days."""
     row = account.world.row(
-        "SELECT * FROM event WHERE account = ? AND id = ? AND created >= ?",
+        "SELECT event.*, text FROM event JOIN snapshot s ON s.number = snapshot "
+        "WHERE account = ? AND id = ? AND created >= ?",
         (account.id, identity, account.now - KEPT_S),
     )
     if row is None:

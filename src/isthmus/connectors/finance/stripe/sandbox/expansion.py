@@ -37,7 +37,7 @@ _NEVER = {
 }
 _PREFIXES = pairs(
     "cbtxn=customer_balance_transaction ch=charge cn=credit_note cus=customer di=discount du=dispute ii=invoiceitem "
-    "il=line_item in=invoice inpay=invoice_payment pi=payment_intent pm=payment_method price=price re=refund "
+    "in=invoice inpay=invoice_payment pi=payment_intent pm=payment_method price=price re=refund "
     "seti=setup_intent sub=subscription txi=tax_id txn=balance_transaction txr=tax_rate"
 )
 

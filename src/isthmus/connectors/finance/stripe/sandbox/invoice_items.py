@@ -25,7 +25,7 @@ _SOURCES = ("amount", "pricing", "price_data", "unit_amount_decimal")
 
 
 def new_item(account: Account, data: dict[str, Any], customer: str, currency: str | None, invoice: str | None) -> Body:
-    """Keep a new invoice item in ``currency`` (None: that of its price)."""
+    """A new invoice item in ``currency`` (None: that of its price), not kept yet."""
     priced = price(account, data, currency)
     item: Body = {
         "id": account.new_id("ii"),
@@ -52,7 +52,7 @@ def new_item(account: Account, data: dict[str, Any], customer: str, currency: st
         "test_clock": None,
     }
     item["discounts"] = redeem(account, data.get("discounts"), invoice_item=item["id"], customer=customer)
-    return account.add(item, "invoiceitem.created")
+    return item
 
 
 def change_item(account: Account, item: Body, ask: Ask) -> Body:

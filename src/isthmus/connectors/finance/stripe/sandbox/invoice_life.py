@@ -58,8 +58,8 @@ def finalized(account: Account, invoice: Body) -> None:
     }
     invoice["status_transitions"]["finalized_at"] = account.now
     if invoice["amount_due"]:
-        account.save(invoice, "invoice.finalized", "invoice.updated")
         open_payment(account, invoice)
+        account.save(invoice, "invoice.finalized", "invoice.updated")
     else:
         settle(account, invoice, 0, "invoice.finalized")
 

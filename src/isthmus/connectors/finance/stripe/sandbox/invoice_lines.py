@@ -6,15 +6,14 @@ change only while the invoice is a draft.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from .account import Account, Body, as_json
+from .account import Account, Body
 from .catalogue import PRICE_DATA
 from .errors import ParameterError, exclusive_parameters, missing_object
 from .invoice_items import ITEM, ITEM_PRICE_DATA, change_item, new_item
 from .invoice_sums import Line, add_up, tax_of
-from .lists import PAGING, objects, page
+from .lists import PAGING, objects, page, part
 from .money import checked_amount, checked_currency
 from .operation import Ask, merge_metadata, operation, refuse_unless, retrieval
 from .tax_rates import RATE_DATA, rate_of_data
@@ -39,27 +38,24 @@ def put_on(account: Account, invoice: Body, items: list[Body]) -> list[Line]:
 
 def lines_of(account: Account, invoice: Body) -> list[Line]:
     """The lines that an invoice has, in order."""
-    rows = account.world.rows(
-        "SELECT o.body, o.hidden FROM term t JOIN object o ON o.number = t.number "
-        "WHERE t.account = ? AND t.kind = 'line_item' AND t.field = 'invoice' AND t.value = ? ORDER BY t.number",
-        (account.id, invoice["id"]),
-    )
-    return [Line(json.loads(row["body"]), json.loads(row["hidden"] or "{}"), row["body"]) for row in rows]
+    hidden = account.hidden("invoice", invoice["id"])
+    bodies = [*invoice["lines"]["data"], *hidden.get("more", [])]
+    return [Line(body, taxed) for body, taxed in zip(bodies, hidden.get("taxed", []), strict=True)]
+
+
+def compose(account: Account, invoice: Body, lines: list[Line]) -> Body:
+    """Add up the invoice with these lines and show the first ten; what is to be kept hidden: the rest, and how each
+    is taxed."""
+    refuse_unless(len(lines) <= 250, "An invoice can have at most 250 invoice items.", None, "lines")
+    add_up(account, invoice, lines)
+    bodies = [line.body for line in lines]
+    invoice["lines"] |= {"data": bodies[:_SHOWN], "has_more": len(bodies) > _SHOWN}
+    return {"more": bodies[_SHOWN:], "taxed": [line.hidden for line in lines]}
 
 
 def write(account: Account, invoice: Body, lines: list[Line], *events: str) -> Body:
-    """Add up the invoice with these lines, keep what changed, and announce the invoice."""
-    refuse_unless(len(lines) <= 250, "An invoice can have at most 250 invoice items.", None, "lines")
-    add_up(account, invoice, lines)
-    for line in lines:
-        if line.kept is None:
-            account.add(line.body, hidden=line.hidden)
-        elif as_json(line.body) != line.kept:
-            account.save(line.body)
-            account.keep_hidden("line_item", line.body["id"], line.hidden)
-    url = f"/v1/invoices/{invoice['id']}/lines"
-    shown = [line.body for line in lines[:_SHOWN]]
-    invoice["lines"] = {"object": "list", "data": shown, "has_more": len(lines) > _SHOWN, "url": url}
+    """Keep an invoice with these lines, and announce it."""
+    account.keep_hidden("invoice", invoice["id"], compose(account, invoice, lines))
     return account.save(invoice, *events)
 
 
@@ -158,18 +154,21 @@ def _tax_by_hand(account: Account, invoice: Body, line: Line, data: dict[str, An
 
 
 def _add(account: Account, ask: Ask) -> Body:
+    """Bulk lines; the items made for them are not announced one by one."""
     invoice = editable(account, ask.id)
-    lines = lines_of(account, invoice)
+    lines, new = lines_of(account, invoice), []
     for at, data in enumerate(ask["lines"]):
         if "invoice_item" in data:
             item = _pending(account, data["invoice_item"], invoice)
+            item["invoice"] = invoice["id"]
+            account.save(item)
         else:
             item = new_item(account, data, invoice["customer"], invoice["currency"], invoice["id"])
-        line = put_on(account, invoice, [item])[0]
-        if "invoice_item" in data:
-            account.save(item)
+            new.append(item)
+        line = _line(account, invoice, item)
         _tax_by_hand(account, invoice, line, data, f"lines[{at}]")
         lines.append(line)
+    account.add_all(new)
     return _written(account, invoice, lines, ask)
 
 
@@ -190,7 +189,6 @@ def _remove(account: Account, ask: Ask) -> Body:
         line = lines.pop(data["id"], None)
         if line is None:
             raise missing_object("line_item", data["id"], f"lines[{at}][id]")
-        account.remove(line.body)
         item = item_of(account, line.body)
         if item is not None and data["behavior"] == "unassign":
             item["invoice"] = None
@@ -244,9 +242,8 @@ def _update_one(account: Account, ask: Ask) -> Body:
 
 
 def _list_lines(account: Account, ask: Ask) -> str:
-    selection = objects(account, "line_item")
-    selection.having(account, "line_item", "invoice", account.get("invoice", ask.id)["id"])
-    return page(account, ask, "line_item", selection, f"/v1/invoices/{ask.id}/lines", oldest_first=True)
+    bodies = [line.body for line in lines_of(account, account.get("invoice", ask.id))]
+    return part(ask, "line_item", bodies, f"/v1/invoices/{ask.id}/lines")
 
 
 def _create_item(account: Account, ask: Ask) -> Body:
@@ -256,12 +253,14 @@ def _create_item(account: Account, ask: Ask) -> Body:
             ask.get("customer") in (None, invoice["customer"]), "The invoice is of another customer.", None, "customer"
         )
         item = new_item(account, dict(ask.given), invoice["customer"], invoice["currency"], invoice["id"])
+        account.add(item, "invoiceitem.created")
         write(account, invoice, [*lines_of(account, invoice), *put_on(account, invoice, [item])], "invoice.updated")
         return item
     if "customer" not in ask:
         raise ParameterError("Missing required param: customer.", code="parameter_missing", param="customer")
     customer = account.get("customer", ask["customer"], "customer")
-    return new_item(account, dict(ask.given), customer["id"], None, None)
+    item = new_item(account, dict(ask.given), customer["id"], None, None)
+    return account.add(item, "invoiceitem.created")
 
 
 def editable_param(account: Account, identity: str) -> Body:
@@ -288,10 +287,7 @@ def _delete_item(account: Account, ask: Ask) -> Body:
     item = account.get("invoiceitem", ask.id)
     if item["invoice"]:
         invoice = editable(account, item["invoice"])
-        lines = lines_of(account, invoice)
-        for line in [line for line in lines if item_of(account, line.body) is item]:
-            account.remove(line.body)
-            lines.remove(line)
+        lines = [line for line in lines_of(account, invoice) if item_of(account, line.body) is not item]
         write(account, invoice, lines, "invoice.updated")
     return account.remove(item, "invoiceitem.deleted")
 

@@ -20,12 +20,10 @@ from .tax_rule import tax_for
 
 @dataclass(slots=True)
 class Line:
-    """A line of an invoice; ``hidden`` says how it is taxed: ``tax_rates`` (ids) or ``by_hand``. ``kept`` is its JSON
-    as it stands in the world, None for a new one."""
+    """A line of an invoice; ``hidden`` says how it is taxed: ``tax_rates`` (ids) or ``by_hand``."""
 
     body: Body
     hidden: dict[str, Any]
-    kept: str | None = None
 
 
 def add_up(account: Account, invoice: Body, lines: list[Line]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .account import Account, Body
 from .discounts import DISCOUNTS, redeem
 from .errors import ParameterError, StripeError, missing_parameter
-from .invoice_lines import item_of, lines_of, put_on, write
+from .invoice_lines import compose, item_of, lines_of, put_on, write
 from .invoice_sums import Line
 from .lists import listing
 from .money import checked_currency
@@ -49,9 +49,8 @@ def create(account: Account, ask: Ask) -> Body:
     invoice["metadata"] = new_metadata(ask.given)
     _take_over(account, invoice, ask)
     _checked_terms(invoice, ask)
-    account.add(invoice)
     lines = pending_lines(account, invoice) if pending else []
-    return write(account, invoice, lines, "invoice.created")
+    return account.add(invoice, "invoice.created", hidden=compose(account, invoice, lines))
 
 
 def new_draft(account: Account, customer: Body, currency: str, reason: str = "manual") -> Body:
@@ -97,7 +96,6 @@ def delete(account: Account, ask: Ask) -> Body:
     refuse_unless(invoice["parent"] is None, "You can't delete invoices created by subscriptions.")
     for line in lines_of(account, invoice):
         item = item_of(account, line.body)
-        account.remove(line.body)
         if item is not None:
             account.remove(item, "invoiceitem.deleted")
     return account.remove(invoice, "invoice.deleted")

@@ -11,7 +11,7 @@ from typing import Any
 
 from isthmus.sandkit.world import Row
 
-from .account import Account, as_json, term
+from .account import Account, Body, as_json, term
 from .errors import ParameterError, missing_object
 from .events import KEPT_S, event_text
 from .operation import Ask, Operation, operation
@@ -20,11 +20,21 @@ PAGING = "limit:int starting_after ending_before"
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
+_OBJECTS = "object"
+_EVENTS = "event JOIN snapshot s ON s.number = snapshot"
+#: the term leads, in order, so that a customer's ten newest invoices are ten rows read
+_BY_TERM = (
+    "(SELECT number AS at FROM term WHERE account = ? AND kind = ? AND field = ? AND value = ?) "
+    "CROSS JOIN object ON object.number = at"
+)
+
+
 @dataclass(slots=True)
 class Selection:
-    """Which rows of ``table`` a list shows; every condition stands with its values."""
+    """Which rows of ``source`` a list shows; every condition stands with its values, the source's come first."""
 
-    table: str
+    source: str = _OBJECTS
+    number: str = "object.number"
     conditions: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
 
@@ -40,16 +50,26 @@ class Selection:
 
     def having(self, account: Account, kind: str, name: str, value: Any) -> None:
         """Narrow to objects of which this term is true."""
-        self.where(
-            "number IN (SELECT number FROM term WHERE account = ? AND kind = ? AND field = ? AND value = ?)",
-            *(account.id, kind, name, term(value)),
+        wanted = [account.id, kind, name, term(value)]
+        if self.source == _OBJECTS:
+            self.source, self.number, self.values = _BY_TERM, "at", [*wanted, *self.values]
+            return
+        exists = "SELECT number FROM term WHERE account = ? AND kind = ? AND field = ? AND value = ?"
+        self.where(f"{self.number} IN ({exists})", *wanted)
+
+    def rows(self, account: Account, upwards: bool, limit: int) -> list[Row]:
+        """The first ``limit`` rows, oldest or newest first."""
+        return account.world.rows(
+            f"SELECT * FROM {self.source} WHERE {' AND '.join(self.conditions)} "  # noqa: S608 - our own words
+            f"ORDER BY {self.number} {'ASC' if upwards else 'DESC'} LIMIT ?",
+            [*self.values, limit],
         )
 
 
 def objects(account: Account, kind: str) -> Selection:
     """All objects of a kind."""
-    selection = Selection("object")
-    selection.where("account = ? AND kind = ?", account.id, kind)
+    selection = Selection()
+    selection.where("object.account = ? AND object.kind = ?", account.id, kind)
     return selection
 
 
@@ -74,24 +94,41 @@ def listing(path: str, kind: str, filters: str = "", **of: str) -> Operation:
 _NOT_FILTERS = frozenset({"limit", "starting_after", "ending_before", "expand"})
 
 
-def page(account: Account, ask: Ask, kind: str, selection: Selection, url: str, *, oldest_first: bool = False) -> str:
+def page(account: Account, ask: Ask, kind: str, selection: Selection, url: str) -> str:
     """One page of a selection as a list object in JSON."""
-    limit = checked_limit(ask)
+    limit, name, mark = _paging(ask)
+    backwards = name == "ending_before"
+    if mark is not None:
+        number = _number(account, kind, mark, name)
+        selection.where(f"{selection.number} {'>' if backwards else '<'} ?", number)
+    rows = selection.rows(account, backwards, limit + 1)
+    found = rows[:limit][::-1] if backwards else rows[:limit]
+    return list_text(
+        [event_text(row) if kind == "event" else str(row["body"]) for row in found], url, has_more=len(rows) > limit
+    )
+
+
+def part(ask: Ask, kind: str, whole: list[Body], url: str) -> str:
+    """One page of objects that lie inside another, in their order, as a list object in JSON."""
+    limit, name, mark = _paging(ask)
+    ids = [one["id"] for one in whole]
+    if mark is not None and mark not in ids:
+        raise missing_object(kind, mark, name)
+    if name == "ending_before":
+        end = ids.index(mark) if mark else len(ids)
+        first, has_more = max(end - limit, 0), end > limit
+    else:
+        first = ids.index(mark) + 1 if mark else 0
+        end, has_more = first + limit, len(ids) > first + limit
+    return list_text([as_json(one) for one in whole[first:end]], url, has_more=has_more)
+
+
+def _paging(ask: Ask) -> tuple[int, str, str | None]:
+    """The page's size, and after (or before) which id it begins."""
     if "starting_after" in ask and "ending_before" in ask:
         raise ParameterError("You may not specify both starting_after and ending_before.", param="starting_after")
-    backwards = "ending_before" in ask
-    upwards = oldest_first is not backwards
-    for name in ("starting_after", "ending_before"):
-        if name in ask:
-            mark = _number(account, selection.table, kind, ask[name], name)
-            selection.where(f"number {'>' if upwards else '<'} ?", mark)
-    rows = account.world.rows(
-        f"SELECT * FROM {selection.table} WHERE {' AND '.join(selection.conditions)} "  # noqa: S608 - our own words
-        f"ORDER BY number {'ASC' if upwards else 'DESC'} LIMIT ?",
-        [*selection.values, limit + 1],
-    )
-    found = rows[:limit][::-1] if backwards else rows[:limit]
-    return list_text([_text(selection.table, row) for row in found], url, has_more=len(rows) > limit)
+    name = "ending_before" if "ending_before" in ask else "starting_after"
+    return checked_limit(ask), name, ask.get(name)
 
 
 def list_text(texts: Sequence[str], url: str, *, has_more: bool, kind: str = "list", more: str = "") -> str:
@@ -111,27 +148,22 @@ def checked_limit(ask: Ask) -> int:
     return limit
 
 
-def _number(account: Account, table: str, kind: str, identity: str, param: str) -> int:
-    sql, values = "SELECT number FROM event WHERE account = ? AND id = ?", [account.id, identity]
-    if table == "object":
-        sql, values = (
-            "SELECT number FROM object WHERE account = ? AND kind = ? AND id = ?",
-            [account.id, kind, identity],
-        )
+def _number(account: Account, kind: str, identity: str, param: str) -> int:
+    if kind == "event":
+        sql, values = "SELECT number FROM event WHERE account = ? AND id = ?", (account.id, identity)
+    else:
+        sql = "SELECT number FROM object WHERE account = ? AND id = ? AND kind = ?"
+        values = (account.id, identity, kind)  # type: ignore[assignment]
     number = account.world.value(sql, values)
     if number is None:
         raise missing_object(kind, identity, param)
     return int(number)
 
 
-def _text(table: str, row: Row) -> str:
-    return event_text(row) if table == "event" else str(row["body"])
-
-
 def _list_events(account: Account, ask: Ask) -> str:
     if "type" in ask and "types" in ask:
         raise ParameterError("You may not specify both type and types.", param="type")
-    selection = Selection("event")
+    selection = Selection(_EVENTS, "event.number")
     selection.where("account = ? AND created >= ?", account.id, account.now - KEPT_S)
     if "created" in ask:
         selection.within("created", ask["created"])

@@ -12,8 +12,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
+from urllib.parse import unquote_plus
 
 from .errors import ParameterError, missing_parameter, unknown_parameters
 
@@ -59,14 +61,30 @@ def _shape(words: str, at: int) -> tuple[Shape, int]:
     return made, at
 
 
+def form_pairs(form: str) -> list[tuple[str, str]]:
+    """The pairs of a form in order, decoded. Forms of hundreds of pairs are common; brackets are decoded first,
+    so that most keys need no decoding."""
+    plain = form.replace("%5B", "[").replace("%5D", "]")
+    pairs = []
+    for part in plain.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            pairs.append((_decoded(name), _decoded(value)))
+    return pairs
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
+
+
 def tree(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """``a[b][0][c]=v`` as nested dicts; ``[]`` takes the next place, or the last one while its hash has room."""
     root: dict[str, Any] = {}
     for key, value in pairs:
-        if "[" not in key:
+        steps = _steps(key)
+        if len(steps) == 1:
             root[key] = value
             continue
-        steps = key.replace("]", "").split("[")
         node = root
         for step, following in pairwise(steps):
             if not step:
@@ -79,6 +97,11 @@ def tree(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return root
 
 
+@lru_cache(8192)
+def _steps(key: str) -> tuple[str, ...]:
+    return tuple(key.replace("]", "").split("["))
+
+
 def _place(node: dict[str, Any], following: str) -> str:
     last = node.get(str(len(node) - 1))
     if isinstance(last, dict) and following and following not in last:
@@ -88,15 +111,14 @@ def _place(node: dict[str, Any], following: str) -> str:
 
 def read(wanted: Shape, given: Mapping[str, Any], where: str = "") -> dict[str, Any]:
     """The values of a tree as the shape's kinds. Raises ParameterError in Stripe's words."""
-    unknown = [_inside(where, name) for name in given if name not in wanted]
-    if unknown:
-        raise unknown_parameters(unknown)
+    if not given.keys() <= wanted.keys():
+        raise unknown_parameters([_inside(where, name) for name in given if name not in wanted])
     values: dict[str, Any] = {}
     for name, value in given.items():
-        values[name] = _read(wanted[name], value, _inside(where, name))
-    for parameter in wanted.values():
-        if parameter.required and parameter.name not in values:
-            raise missing_parameter(_inside(where, parameter.name))
+        values[name] = _read(wanted[name], value, f"{where}[{name}]" if where else name)
+    for name, parameter in wanted.items():
+        if parameter.required and name not in values:
+            raise missing_parameter(_inside(where, name))
     return values
 
 

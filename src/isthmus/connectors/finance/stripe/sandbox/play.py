@@ -184,9 +184,10 @@ def _summary(act: Any) -> str:
 
 
 def _overdue(account: Account, invoice: Body) -> list[str]:
-    if account.hidden("invoice", invoice["id"]).get("overdue"):
+    hidden = account.hidden("invoice", invoice["id"])
+    if hidden.get("overdue"):
         return []
-    account.keep_hidden("invoice", invoice["id"], {"overdue": True})
+    account.keep_hidden("invoice", invoice["id"], {**hidden, "overdue": True})
     account.save(invoice, "invoice.overdue")
     return [invoice["id"]]
 

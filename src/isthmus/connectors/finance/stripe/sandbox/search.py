@@ -46,6 +46,16 @@ class Clause:
     sign: str
     value: str | None  # None is null
 
+    @property
+    def name(self) -> str:
+        """The term's name."""
+        return self.field if self.key is None else f"metadata.{self.key}"
+
+    def by_term(self, kind: str) -> bool:
+        """Whether a term of the object says that this is true."""
+        known = self.key is not None or self.field in terms_of(kind)
+        return known and self.sign == ":" and self.value is not None and not self.negated
+
 
 def searching(path: str, kind: str) -> Operation:
     """``GET path/search?query=…``."""
@@ -53,6 +63,8 @@ def searching(path: str, kind: str) -> Operation:
     def act(account: Account, ask: Ask) -> str:
         selection = objects(account, kind)
         clauses, word = parse(ask["query"], kind)
+        if word == "AND" and (exact := next((one for one in clauses if one.by_term(kind)), None)):
+            selection.having(account, kind, exact.name, exact.value)
         parts = [_condition(account, kind, clause) for clause in clauses]
         selection.where(f"({f' {word} '.join(sql for sql, _ in parts)})", *(v for _, values in parts for v in values))
         if delay_s := search_delay_s(account):
@@ -111,7 +123,7 @@ def _condition(account: Account, kind: str, clause: Clause) -> tuple[str, list[A
 
 
 def _positive(account: Account, kind: str, clause: Clause) -> tuple[str, list[Any]]:
-    name = f"metadata.{clause.key}" if clause.key is not None else clause.field
+    name = clause.name
     term = "SELECT number FROM term WHERE account = ? AND kind = ? AND field = ?"
     if clause.value is None:
         return f"number NOT IN ({term})", [account.id, kind, name]
@@ -130,11 +142,7 @@ def _page(account: Account, ask: Ask, selection: Selection, url: str) -> str:
     limit = checked_limit(ask)
     if ask.get("page"):
         selection.where("number < ?", _mark(ask["page"]))
-    rows = account.world.rows(
-        f"SELECT number, body FROM object WHERE {' AND '.join(selection.conditions)} "  # noqa: S608 - our own words
-        "ORDER BY number DESC LIMIT ?",
-        [*selection.values, limit + 1],
-    )
+    rows = selection.rows(account, False, limit + 1)
     has_more = len(rows) > limit
     mark = b64encode(str(rows[limit - 1]["number"]).encode()).decode() if has_more else None
     following = f'"next_page":"{mark}",' if mark else '"next_page":null,'

@@ -14,7 +14,7 @@ from typing import Any
 from .account import Account, Body
 from .errors import Declined
 from .invoice_life import collect, finalized, void
-from .invoice_lines import line_of, write
+from .invoice_lines import compose, line_of
 from .invoice_sums import Line
 from .invoices import new_draft, pending_lines
 from .money import rounded
@@ -45,11 +45,10 @@ def bill(account: Account, subscription: Body, reason: str, *, items: list[Body]
     }
     if subscription["collection_method"] == "send_invoice":
         invoice["due_date"] = account.now + (subscription["days_until_due"] or 0) * _DAY_S
-    account.add(invoice)
     billed = subscription["items"]["data"] if items is None else items
     lines = pending_lines(account, invoice)
     lines += [_line(account, invoice, subscription, item) for item in billed]
-    write(account, invoice, lines, "invoice.created")
+    account.add(invoice, "invoice.created", hidden=compose(account, invoice, lines))
     subscription["latest_invoice"] = invoice["id"]
     paused = subscription["pause_collection"]
     if paused and paused["behavior"] == "keep_as_draft":

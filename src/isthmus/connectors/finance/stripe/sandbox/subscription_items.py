@@ -12,7 +12,7 @@ from .account import Account, Body, as_json
 from .catalogue import PRICE_DATA, add_price
 from .discounts import DISCOUNTS, redeem
 from .errors import StripeError, exclusive_parameters, missing_object, missing_parameter
-from .lists import PAGING, checked_limit, list_text
+from .lists import PAGING, part
 from .operation import Ask, merge_metadata, new_metadata, operation, refuse_unless
 from .subscription_billing import start_period
 from .tax_rates import usable_rates
@@ -161,12 +161,8 @@ def _retrieve(account: Account, ask: Ask) -> Body:
 
 
 def _list(account: Account, ask: Ask) -> str:
-    limit = checked_limit(ask)
     items = account.get("subscription", ask["subscription"], "subscription")["items"]["data"]
-    ids = [item["id"] for item in items]
-    first = ids.index(ask["starting_after"]) + 1 if ask.get("starting_after") in ids else 0
-    shown = [as_json(item) for item in items[first : first + limit]]
-    return list_text(shown, "/v1/subscription_items", has_more=len(items) > first + limit)
+    return part(ask, "subscription_item", items, "/v1/subscription_items")
 
 
 OPERATIONS = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from .account import Account, Body, as_json
+from .account import Account, Body
 from .errors import ParameterError, StripeError, missing_object, missing_parameter
-from .lists import PAGING, checked_limit, list_text
+from .lists import PAGING, part
 from .money import checked_currency, rounded
 from .operation import Ask, operation
 from .tax_rule import Tax, tax_for
@@ -193,13 +193,8 @@ def _retrieve(account: Account, ask: Ask) -> Body:
 
 def _lines(account: Account, ask: Ask) -> str:
     _retrieve(account, ask)
-    limit = checked_limit(ask)
     lines = account.hidden("tax.calculation", ask.id)["line_items"]
-    ids = [line["id"] for line in lines]
-    first = ids.index(ask["starting_after"]) + 1 if ask.get("starting_after") in ids else 0
-    shown = lines[first : first + limit]
-    url = f"/v1/tax/calculations/{ask.id}/line_items"
-    return list_text([as_json(line) for line in shown], url, has_more=len(lines) > first + limit)
+    return part(ask, "tax.calculation_line_item", lines, f"/v1/tax/calculations/{ask.id}/line_items")
 
 
 OPERATIONS = (

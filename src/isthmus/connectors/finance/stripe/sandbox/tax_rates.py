@@ -57,12 +57,14 @@ def percentage_of(rate: Body) -> Decimal:
 def rate_of_data(account: Account, data: dict[str, Any]) -> Body:
     """The archived rate that fits ``tax_rate_data`` exactly, made where there is none yet."""
     made_of = {name: str(value) for name, value in sorted(data.items())}
-    found = account.world.value(
-        "SELECT id FROM object WHERE account = ? AND kind = 'tax_rate' AND hidden = ?", (account.id, as_json(made_of))
-    )
-    if found is not None:
-        return account.get("tax_rate", found)
-    return add_rate(account, data, active=False, hidden=made_of)
+    mark = as_json(made_of)
+    if mark not in account.rates_of_data:
+        sql = "SELECT id FROM object WHERE account = ? AND kind = 'tax_rate' AND hidden = ?"
+        found = account.world.value(sql, (account.id, mark))
+        made = found is None
+        rate = add_rate(account, data, active=False, hidden=made_of) if made else account.get("tax_rate", found)
+        account.rates_of_data[mark] = rate
+    return account.rates_of_data[mark]
 
 
 def usable_rates(account: Account, ids: list[str] | None, param: str) -> list[Body]:

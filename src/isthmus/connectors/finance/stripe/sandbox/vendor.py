@@ -51,10 +51,11 @@ from .play import verbs
 from .seeds import seed
 from .view import change, show
 
+#: in the order in which addresses are tried: the busiest first
 _ROOMS = (
-    customers, tax_ids, payment_methods, catalogue, discounts, tax_rates, invoice_lines, invoices, invoice_life,
-    credit_notes, invoice_payments, payment_intents, setup_intents, refunds, disputes, balance, subscriptions,
-    subscription_items, tax_calculations, webhook_endpoints,
+    invoices, invoice_lines, invoice_life, customers, invoice_payments, payment_intents, webhook_endpoints, catalogue,
+    tax_rates, tax_ids, payment_methods, credit_notes, refunds, discounts, setup_intents, disputes, balance,
+    subscriptions, subscription_items, tax_calculations,
 )  # fmt: skip
 
 
