@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from isthmus.model import sum_money
 from isthmus.store.transaction import Row
 
 
@@ -23,7 +24,9 @@ def about(found: BaseModel, subject: str) -> Row:
     partners = getattr(found, "partners", None)
     party = getattr(partners, "sold_to", None) or getattr(partners, "bill_to", None)
     totals = getattr(found, "totals", None)
-    money = _first(totals, "payable_amount", "tax_inclusive_amount", "tax_exclusive_amount", "line_extension_amount")
+    money = _first(
+        totals, "payable_amount", "tax_inclusive_amount", "tax_exclusive_amount", "line_extension_amount"
+    ) or _net(found)
     opportunity = getattr(found, "opportunity", None)
     return {
         "business_key": business_key(found, subject),
@@ -33,6 +36,14 @@ def about(found: BaseModel, subject: str) -> Row:
         "currency": money.currency if money is not None else getattr(found, "currency", None),
         "unit": getattr(found, "business_unit", None),
     }
+
+
+def _net(found: BaseModel) -> Any:
+    """The net of a document that states no totals, or the amount of what has no lines."""
+    lines = getattr(found, "lines", None)
+    if lines:
+        return sum_money((line.line_extension_amount for line in lines), lines[0].line_extension_amount.currency)
+    return getattr(found, "amount", None)
 
 
 def _first(value: Any, *names: str) -> Any:

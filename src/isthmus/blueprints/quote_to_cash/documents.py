@@ -140,6 +140,7 @@ def progress(
     *,
     status: Any,
     order: Order | None = None,
+    order_status: str | None = None,
     note: str | None = None,
     entitlement_until: date | None = None,
 ) -> crm.QuoteProgress:
@@ -151,7 +152,7 @@ def progress(
         status=status,
         note=note,
         order_number=order.number if order else None,
-        order_status=order.status if order else None,
+        order_status=order.status if order else order_status,
         entitlement_until=entitlement_until,
     )
 

@@ -25,7 +25,9 @@ async def told_of_cancellation(run: Run, quote: Quote) -> None:
     """After everything was undone the salesperson must know."""
     await run.step(
         crm.report_progress,
-        progress(quote, status="cancelled", note="Cancelled; what had been made was reversed"),
+        progress(
+            quote, status="cancelled", order_status="cancelled", note="Cancelled; what had been made was reversed"
+        ),
         name="report-cancelled",
         stays="it tells what happened",
     )

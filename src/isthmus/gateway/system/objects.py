@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Later, Park
@@ -22,6 +22,12 @@ from isthmus.store import runs
 
 WAIT_S = 10.0
 Unit = Annotated[str | None, Query(max_length=50, description="business unit; may be left out where there is one only")]
+
+
+class Asked(Search):
+    """A search, for one business unit."""
+
+    unit: str | None = Field(None, max_length=50, description="business unit; may be left out where there is one only")
 
 
 def router(engine: Engine, access: Access, wake: Callable[[], None]) -> APIRouter:
@@ -99,8 +105,9 @@ def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Op
         operation_id=str(operation),
         summary=f"Search ({operation})",
     )
-    async def search(query: Annotated[Search, Query()], unit: Unit = None) -> dict[str, Any]:
-        found = await _asked(engine, operation, query, _unit(engine, unit))
+    async def search(query: Annotated[Asked, Query()]) -> dict[str, Any]:
+        wanted = Search.model_validate(query.model_dump(exclude={"unit"}))
+        found = await _asked(engine, operation, wanted, _unit(engine, query.unit))
         return {"items": [item.model_dump(mode="json", exclude_none=True) for item in found]}
 
 
