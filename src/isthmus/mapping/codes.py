@@ -18,6 +18,7 @@ class Codes:
     """A connector's code tables, both ways. Raises ``ValueError`` where a key is not text (YAML reads NO as false)."""
 
     def __init__(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        self.tables = {name: dict(table) for name, table in tables.items()}
         self._forward: dict[str, dict[str, Any]] = {}
         self._backward: dict[str, dict[str, str]] = {}
         for name, table in tables.items():

@@ -86,7 +86,7 @@ def _named(compiler: Compiler, name: str, values: list[Value], scope: Scope, off
     if built_in is None:
         raise NotCompiled(f"${name}", offset)
     if built_in.context and len(codes) == built_in.least - 1:
-        codes.insert(0, scope.here.code)
+        codes.insert(0, scope.value.code)
     if not built_in.least <= len(codes) <= built_in.most:
         raise NotCompiled(f"${name} with {len(codes)} arguments", offset)
     if name == "exists" and values and (values[0].kind in PRESENT or values[0].literal):

@@ -84,9 +84,9 @@ def _start(compiler: Compiler, node: Any, scope: Scope) -> tuple[Place, list[Any
         return scope.here, list(node.steps), True
     if first.type == "variable" and first.predicate is None and first.group is None:
         return compiler.place(first, scope), list(node.steps[1:]), False
-    if first.consarray and (first.type != "unary" or first.predicate or not scope.here.single or _reads_context(first)):
+    if first.consarray and (first.type != "unary" or first.predicate or _reads_context(first)):
         raise NotCompiled("an array at the start of a path", begin(first))
-    if first.type != "variable" and not scope.here.single:
+    if first.type != "variable" and not first.consarray and not scope.here.regrouped:
         return scope.here, list(node.steps), True
     value = compiler.source.hold(compiler.emit(first, scope).code)
     if first.consarray:
@@ -174,8 +174,6 @@ def _kept(compiler: Compiler, value: Value, keep: bool) -> Value:
 
 
 def _items(place: Place) -> str:
-    if place.single:
-        return f"({place.code},)"
     return f"({place.code} if type({place.code}) is list else items({place.code}))"
 
 

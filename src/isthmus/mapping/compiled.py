@@ -28,7 +28,7 @@ _FIRST_LINE: Final = 2
 class Compiled:
     """The Python function of a mapping, its source, and what each line of it stands for."""
 
-    run: Callable[[dict[str, Any]], Any]
+    run: Callable[[Any], Any]
     source: str
     lines: list[Line]
     filename: str
@@ -50,7 +50,7 @@ def compile_tree(tree: Any, functions: dict[str, Registered], *, file: str) -> C
     compiler = Compiler(functions)
     try:
         lines = compiler.function(tree)
-        source = "\n".join(["def run(here):", *("    " * line.depth + line.text for line in lines)])
+        source = "\n".join(["def run(root):", *("    " * line.depth + line.text for line in lines)])
         space = {**_RUNTIME, **compiler.constants, **{f"f_{one.name}": one.call for one in functions.values()}}
         exec(compile(source, filename, "exec"), space)  # noqa: S102 - of our own making, see compiler.py
     except (SyntaxError, RecursionError, MemoryError):  # Python nests 20 loops and 100 indents, not more

@@ -29,9 +29,10 @@ class Compiler:
         self.constants: dict[str, Any] = {}
 
     def function(self, tree: Any) -> list[Line]:
-        """The body of the function ``run(here)``."""
-        root = Place(self.source, "here", known=True)
-        value = self.emit(tree, Scope(root, root, {}))
+        """The body of the function ``run(root)``."""
+        self.source.add("here = [root] if type(root) is list else root")
+        root, here = Place(self.source, "root"), Place(self.source, "here")
+        value = self.emit(tree, Scope(here, root, root, {}))
         self.source.add(f"return {value.code}")
         return self.source.all_lines()
 
@@ -105,7 +106,7 @@ class Compiler:
     def place(self, node: Any, scope: Scope) -> Place:
         """The place of a variable."""
         if node.value in ("", "$"):
-            return scope.root if node.value else scope.here
+            return scope.root if node.value else scope.value
         found = scope.names.get(str(node.value))
         if found is None and node.value not in TABLE and node.value not in self.functions:
             raise _unbound(node, scope)
@@ -125,7 +126,7 @@ class Compiler:
         """An object constructor. On a context that is an array it builds one object of all its items."""
         if any(key.type != "string" for key, _ in node.lhs_object):
             return compile_paths.group(self, node, Value(scope.here.code), scope)
-        if not scope.here.single:
+        if not scope.here.regrouped:
             here = self.source.name("c")
             self.source.add(f"{here} = {scope.here.code}")
             scope = scope.with_here(Place(self.source, here, regrouped=True))

@@ -15,6 +15,8 @@ from isthmus.mapping.values import ABSENT, JsonNumber
 
 MAX_DIGITS: Final = 60
 MAX_PLACES: Final = 20
+_LONGEST: Final = 2 * MAX_DIGITS
+_NO_NUMBER: Final = Decimal("NaN")
 #: ISO 4217 as published on 2026-01-01: the currencies that do not have two decimals, and codes of no currency
 _NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
@@ -120,16 +122,16 @@ def json_number(text: Any) -> Any:
 def number(value: Any) -> Decimal:
     """The exact decimal that a value means. Raises ``Refused`` for floats, null and whatever is no number."""
     kind = type(value)
-    if kind is int:
-        return Decimal(value)
-    if isinstance(value, str) and value.isascii() and "_" not in value:
-        try:
-            found = Decimal(value)
-        except InvalidOperation:
-            pass
-        else:
-            if found.is_finite() and abs(found.adjusted()) < MAX_DIGITS and len(value) < 2 * MAX_DIGITS:
+    if kind is str or isinstance(value, str):
+        if len(value) < _LONGEST and value.isascii() and "_" not in value:
+            try:
+                found = Decimal(value)
+            except InvalidOperation:
+                found = _NO_NUMBER
+            if found.is_finite() and -MAX_DIGITS < found.adjusted() < MAX_DIGITS:
                 return found
+    elif kind is int:
+        return Decimal(value)
     if kind is float:
         raise Refused(
             f"{value!r} is a binary float and may have lost digits already",

@@ -126,12 +126,12 @@ class Source:
 class Place:
     """A local variable that paths read from.
 
-    ``known`` says that it is a dict. ``regrouped`` says that an array in it is put together to one value first, as an
-    object constructor does with its context. ``single``: no array of items to go through.
+    ``regrouped`` says that an array in it is put together to one value first, as an object constructor does with its
+    context; there is then no array of items to go through.
     """
 
-    def __init__(self, source: Source, code: str, *, known: bool = False, regrouped: bool = False) -> None:
-        self.code, self.known, self.regrouped, self.single = code, known, regrouped, known or regrouped
+    def __init__(self, source: Source, code: str, *, regrouped: bool = False) -> None:
+        self.code, self.regrouped = code, regrouped
         self._source, self._depth = source, source.depth
         self._leaves: dict[str, str] = {}
         self._steps: dict[str, Place] = {}
@@ -147,7 +147,7 @@ class Place:
         """The place of a step that others follow."""
         if name not in self._steps:
             place = Place.__new__(Place)
-            place.code, place.known, place.regrouped, place.single = self._source.name("p"), False, False, False
+            place.code, place.regrouped = self._source.name("p"), False
             place._source, place._depth, place._leaves, place._steps = self._source, self._depth, {}, {}
             self._steps[name] = place
         return self._steps[name]
@@ -168,8 +168,8 @@ class Place:
     def _texts(self, fast: list[tuple[str, str]], slow: list[tuple[str, str]]) -> list[str]:
         if self.regrouped and not fast:
             return [f"if type({self.code}) is not dict: {self.code} = regrouped({self.code})"]
-        if self.known or not fast:
-            return [f"{local} = {code}" for local, code in fast]
+        if not fast:
+            return []
         if len(fast) == 1 and not self.regrouped:
             return [f"{fast[0][0]} = {fast[0][1]} if type({self.code}) is dict else {slow[0][1]}"]
         together = [f" {self.code} = regrouped({self.code})"] if self.regrouped else []
@@ -192,15 +192,19 @@ class UserFunction:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What names mean at a point of the mapping: the context, the root, the variables."""
+    """What names mean at a point of the mapping: the context, ``$``, the root ``$$``, the variables.
+
+    ``$`` is the context, but for a root that is an array: there the context is an array of that one array.
+    """
 
     here: Place
+    value: Place
     root: Place
     names: dict[str, Place | UserFunction]
 
     def with_here(self, here: Place) -> Scope:
         """The same with another context."""
-        return replace(self, here=here)
+        return replace(self, here=here, value=here)
 
     def inner(self) -> Scope:
         """A block's own scope."""

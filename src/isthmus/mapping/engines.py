@@ -34,7 +34,12 @@ def engine_for(text: str, tree: Any, functions: dict[str, Registered]) -> tuple[
 def _jsonatapy(text: str) -> Run:
     import jsonatapy
 
-    compiled = jsonatapy.compile(text, timeout=TIMEOUT_MS, max_stack_depth=DEPTH_MAX, max_sequence_length=SEQUENCE_MAX)
+    try:
+        compiled = jsonatapy.compile(
+            text, timeout=TIMEOUT_MS, max_stack_depth=DEPTH_MAX, max_sequence_length=SEQUENCE_MAX
+        )
+    except ValueError as wrong:
+        raise Refused(str(wrong)) from None
 
     def run(context: Any) -> Any:
         try:

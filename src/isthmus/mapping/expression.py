@@ -27,8 +27,8 @@ class Expression:
         self.engine: str = program.engine
         self.why_not_compiled: str = program.why_not_compiled
 
-    def __call__(self, context: Mapping[str, Any]) -> Any:
-        """The value over this context. Raises ``MappingError``."""
+    def __call__(self, context: Any) -> Any:
+        """The value over this context, which is a dict or any other JSON-like value. Raises ``MappingError``."""
         found = self._program.run(context)
         return None if found is ABSENT else found
 

@@ -21,7 +21,8 @@ __all__ = ["FieldAddition", "Mapping", "compile_mapping"]
 class Mapping:
     """A compiled mapping. Calling it with a context gives a JSON-like value; ``None`` where it found nothing.
 
-    ``name`` is the file, ``content_hash`` the SHA-256 of the text and the additions, ``engine`` what runs it.
+    ``name`` is the file, ``content_hash`` the SHA-256 of the text, the additions and
+    the code tables, ``engine`` what runs it.
     """
 
     __slots__ = ("_program", "additions", "content_hash", "engine", "name", "sources", "text", "why_not_compiled")
@@ -34,7 +35,9 @@ class Mapping:
         self.additions = tuple(additions)
         self.engine: str = program.engine
         self.why_not_compiled: str = program.why_not_compiled
-        self.content_hash = hashlib.sha256(repr((program.text, self.additions)).encode()).hexdigest()
+        self.content_hash = hashlib.sha256(
+            repr((program.text, self.additions, program.codes.tables)).encode()
+        ).hexdigest()
 
     def __call__(self, context: MappingOf[str, Any]) -> Any:
         """The object over this context. Raises ``MappingError``."""

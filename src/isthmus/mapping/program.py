@@ -10,8 +10,8 @@ from isthmus.mapping.compiled import Compiled, compile_tree
 from isthmus.mapping.emitter import NotCompiled
 from isthmus.mapping.engines import engine_for
 from isthmus.mapping.errors import MappingError, Refused, place
-from isthmus.mapping.functions import registered
-from isthmus.mapping.syntax import parse
+from isthmus.mapping.functions import Registered, registered
+from isthmus.mapping.syntax import begin, parse
 from isthmus.mapping.tree import check_calls
 
 
@@ -30,27 +30,34 @@ class Program:
         self.compiled: Compiled | None = None
         self.why_not_compiled = ""
         tree = parse(text, file=file, line=line)
+        self._begin, self.codes = begin(tree), tables
         check_calls(tree, functions, tables, text, file=file, line=line)
         try:
             self.compiled = compile_tree(tree, functions, file=file)
             self.engine, self._run = "python", self.compiled.run
         except NotCompiled as why:
-            row, column = place(text, why.offset)
-            self.why_not_compiled = f"{file}:{line + row - 1}:{column}: {why.what}"
-            self.engine, self._run = engine_for(text, tree, functions)
+            self._fall_back(tree, functions, why)
         except Refused as wrong:
             raise self._error(wrong, wrong.offset or 0, "") from None
 
-    def run(self, context: Mapping[str, Any]) -> Any:
-        """The value over this context, ``ABSENT`` or ``None`` where there is none. Raises ``MappingError``."""
+    def _fall_back(self, tree: Any, functions: dict[str, Registered], why: NotCompiled) -> None:
+        row, column = place(self.text, why.offset)
+        self.why_not_compiled = f"{self.file}:{self.line + row - 1}:{column}: {why.what}"
+        try:
+            self.engine, self._run = engine_for(self.text, tree, functions)
+        except Refused as wrong:
+            raise self._error(wrong, self._begin, "") from None
+
+    def run(self, context: Any) -> Any:
+        """The value over this context (any JSON-like value), ``ABSENT`` or ``None`` where there is none. Raises ``MappingError``."""
         given = dict(context) if isinstance(context, Mapping) and type(context) is not dict else context
         try:
             return self._run(given)
         except Refused as wrong:
-            offset, target = self.compiled.where(wrong.__traceback__) if self.compiled else (0, "")
+            offset, target = self.compiled.where(wrong.__traceback__) if self.compiled else (self._begin, "")
             raise self._error(wrong, offset, target) from wrong
         except Exception as failure:
-            offset, target = self.compiled.where(failure.__traceback__) if self.compiled else (0, "")
+            offset, target = self.compiled.where(failure.__traceback__) if self.compiled else (self._begin, "")
             unforeseen = Refused(
                 f"{type(failure).__name__}: {failure}", "", "report this: a mapping should not fail so"
             )

@@ -44,6 +44,7 @@ class Shape:
         """Path, shape and what was looked at on the way, for every field below."""
         also = also | self.also
         for name, one in self.fields.items():
+            one = replace(one, offset=one.offset or self.offset)
             path = f"{prefix}.{name}" if prefix else name
             path += "[]" if one.array else ""
             yield path, one, also

@@ -508,7 +508,7 @@ $exists($)
 $keys($)
 """.strip().splitlines()
 
-INPUTS: list[dict[str, Any]] = [
+INPUTS: list[Any] = [
     {
         "a": {"b": {"c": "deep"}},
         "n": None,
@@ -558,4 +558,11 @@ INPUTS: list[dict[str, Any]] = [
         "x": {"a": "ax"},
     },
     {},
+    [{"a": "1", "id": "x", "s": "Hello", "tags": ["p"]}, {"a": [2], "id": "y", "list": [{"id": "1", "qty": 2}]}],
+    [{"a": {"b": {"c": "deep"}}, "s": "only", "list": []}],
+    [],
+    [["a"], [{"id": "n"}]],
+    "text",
+    None,
+    7,
 ]
