@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from isthmus.mapping.decimals import number
+from isthmus.mapping.decimals import number, written
 from isthmus.mapping.errors import MappingError, Refused, shown
 from isthmus.mapping.moments import date_of
 from isthmus.mapping.values import ABSENT
@@ -89,7 +89,7 @@ def _typed(value: Any, kind: Kind) -> Any:
     if isinstance(value, list | dict):
         raise Refused(f"{shown(value)} is no single value", "a single value", "write [] behind the array in both paths")
     if kind == "decimal":
-        return format(number(value), "f")
+        return written(number(value))
     if kind == "date":
         return date_of(value)
     if kind == "bool":

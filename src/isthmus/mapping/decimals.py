@@ -18,15 +18,14 @@ MAX_PLACES: Final = 20
 _LONGEST: Final = 2 * MAX_DIGITS
 _NO_NUMBER: Final = Decimal("NaN")
 #: ISO 4217 as published on 2026-01-01: the currencies that do not have two decimals, and codes of no currency
-_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
-_FOUR_DECIMALS: Final = "CLF UYW"
-_NO_CURRENCY: Final = "XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX"
-_DECIMALS: Final = {
+_NO_DECIMALS: Final = {
     **dict.fromkeys(_NO_DECIMALS.split(), 0),
     **dict.fromkeys(_THREE_DECIMALS.split(), 3),
     **dict.fromkeys(_FOUR_DECIMALS.split(), 4),
 }
+#: what was looked up, at most all that three letters can say
+_SEEN: Final[dict[str, int]] = {}
+_STEPS: Final = [Decimal(1).scaleb(-places) for places in range(MAX_PLACES + 1)]
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperation])
 _ROUNDING: Final = Context(prec=200, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
@@ -37,21 +36,21 @@ def decimal_add(a: Any, b: Any) -> Any:
     """``a + b``, exact."""
     if a is ABSENT or b is ABSENT:
         return ABSENT
-    return format(_EXACT.add(number(a), number(b)), "f")
+    return written(_EXACT.add(number(a), number(b)))
 
 
 def decimal_subtract(a: Any, b: Any) -> Any:
     """``a - b``, exact."""
     if a is ABSENT or b is ABSENT:
         return ABSENT
-    return format(_EXACT.subtract(number(a), number(b)), "f")
+    return written(_EXACT.subtract(number(a), number(b)))
 
 
 def decimal_multiply(a: Any, b: Any) -> Any:
     """``a × b``, exact: as many decimals as both have together."""
     if a is ABSENT or b is ABSENT:
         return ABSENT
-    return format(_EXACT.multiply(number(a), number(b)), "f")
+    return written(_EXACT.multiply(number(a), number(b)))
 
 
 def decimal_divide(a: Any, b: Any, places: Any) -> Any:
@@ -62,12 +61,12 @@ def decimal_divide(a: Any, b: Any, places: Any) -> Any:
     if not divisor:
         raise Refused(f"{shown(a)} cannot be divided by zero", "a divisor other than zero")
     # 05UP keeps a trace of what was cut off, so that the second rounding cannot mistake it for a tie
-    return format(_quantize(_STICKY.divide(number(a), divisor), _places(places)), "f")
+    return written(_quantize(_STICKY.divide(number(a), divisor), _places(places)))
 
 
 def decimal_round(a: Any, places: Any) -> Any:
     """``a`` with exactly ``places`` decimals."""
-    return a if a is ABSENT or a is None else format(_quantize(number(a), _places(places)), "f")
+    return a if a is ABSENT or a is None else written(_quantize(number(a), _places(places)))
 
 
 def decimal_sum(amounts: Any) -> Any:
@@ -77,7 +76,7 @@ def decimal_sum(amounts: Any) -> Any:
     total = Decimal(0)
     for amount in amounts if isinstance(amounts, list) else [amounts]:
         total = _EXACT.add(total, number(amount))
-    return format(total, "f")
+    return written(total)
 
 
 def decimal_compare(a: Any, b: Any) -> Any:
@@ -93,7 +92,7 @@ def minor_units(amount: Any, currency: Any) -> Any:
     if amount is ABSENT or amount is None:
         return amount
     decimals = currency_decimals(currency)
-    return format(_in_currency(amount, currency, decimals).scaleb(decimals, _EXACT), "f")
+    return written(_in_currency(amount, currency, decimals).scaleb(decimals, _EXACT))
 
 
 def from_minor_units(units: Any, currency: Any) -> Any:
@@ -104,19 +103,19 @@ def from_minor_units(units: Any, currency: Any) -> Any:
     if count != count.to_integral_value():
         raise Refused(f"{shown(units)} is not a whole number of minor units", "an integer", "pass it to $money instead")
     decimals = currency_decimals(currency)
-    return format(_quantize(count.scaleb(-decimals, _EXACT), decimals), "f")
+    return written(_quantize(count.scaleb(-decimals, _EXACT), decimals))
 
 
 def money(amount: Any, currency: Any) -> Any:
     """``{"amount", "currency"}`` with exactly the currency's decimals; more of them are refused, never rounded."""
     if amount is ABSENT or amount is None:
         return amount
-    return {"amount": format(_in_currency(amount, currency, currency_decimals(currency)), "f"), "currency": currency}
+    return {"amount": written(_in_currency(amount, currency, currency_decimals(currency))), "currency": currency}
 
 
 def json_number(text: Any) -> Any:
     """The decimal, marked so that the vendor's body gets a bare JSON number with these digits."""
-    return text if text is ABSENT or text is None else JsonNumber(format(number(text), "f"))
+    return text if text is ABSENT or text is None else JsonNumber(written(number(text)))
 
 
 def number(value: Any) -> Decimal:
@@ -141,15 +140,24 @@ def number(value: Any) -> Decimal:
     raise Refused(f"{shown(value)} is not a decimal", 'a decimal as text such as "10.50", or an integer')
 
 
+def written(value: Decimal) -> str:
+    """The decimal in plain digits, never with an exponent."""
+    text = str(value)
+    return text if "E" not in text else format(value, "f")
+
+
 def currency_decimals(currency: Any) -> int:
     """How many decimals an amount in this currency has (ISO 4217)."""
+    if isinstance(currency, str) and currency in _SEEN:
+        return _SEEN[currency]
     if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency) or currency in _NO_CURRENCY.split():
         raise Refused(
             f"{shown(currency)} is not a currency that amounts can be in",
             "a code of ISO 4217 in capitals, such as EUR",
             "use $uppercase where the vendor writes it small",
         )
-    return _DECIMALS.get(currency, 2)
+    _SEEN[currency] = _DECIMALS.get(currency, 2)
+    return _SEEN[currency]
 
 
 def _in_currency(amount: Any, currency: Any, decimals: int) -> Decimal:
@@ -165,7 +173,7 @@ def _in_currency(amount: Any, currency: Any, decimals: int) -> Decimal:
 
 
 def _quantize(value: Decimal, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), context=_ROUNDING)
+    return _ROUNDING.quantize(value, _STEPS[places])
 
 
 def _places(places: Any) -> int:
