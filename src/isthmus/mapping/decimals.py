@@ -18,7 +18,11 @@ MAX_PLACES: Final = 20
 _LONGEST: Final = 2 * MAX_DIGITS
 _NO_NUMBER: Final = Decimal("NaN")
 #: ISO 4217 as published on 2026-01-01: the currencies that do not have two decimals, and codes of no currency
-_NO_DECIMALS: Final = {
+_NO_DECIMALS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS: Final = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DECIMALS: Final = "CLF UYW"
+_NO_CURRENCY: Final = "XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX"
+_DECIMALS: Final = {
     **dict.fromkeys(_NO_DECIMALS.split(), 0),
     **dict.fromkeys(_THREE_DECIMALS.split(), 3),
     **dict.fromkeys(_FOUR_DECIMALS.split(), 4),
