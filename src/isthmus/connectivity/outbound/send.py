@@ -28,7 +28,6 @@ from isthmus.store.runs import FenceLost
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
-_ONCE_KEYS = set(Request.model_fields)
 _OTHER_HOLDER_S = 0.2
 
 
@@ -109,7 +108,7 @@ class Sender:
             return None
         known = await self._bindings.identities.at(id_, bound.plan.name)
         if known is not None:
-            return Reference(connection=bound.plan.name, type=shape.type, id=known)
+            return Reference(connection=bound.plan.name, type=bound.evaluate(shape.type, bound.context), id=known)
         for find in bound.requests.find:
             if find.when is not None and not bound.evaluate(find.when, bound.context):
                 continue
@@ -119,11 +118,11 @@ class Sender:
         return None
 
     def _link(self, bound: Bound, kind: str, canonical_id: str, found: Any) -> Reference:
-        shape = bound.requests.reference
-        assert shape is not None
         reference = _reference(bound, found)
         assert reference is not None
-        self._bindings.identities.link(kind, canonical_id, bound.plan.name, shape.type, reference.id, reference.number)
+        self._bindings.identities.link(
+            kind, canonical_id, bound.plan.name, reference.type, reference.id, reference.number
+        )
         return reference
 
     def _remembered(self, operation: Operation[Any, Any], row: Row, hash_: str) -> Any:
@@ -151,7 +150,7 @@ class Sender:
         if not bound.requests.sequence:
             row |= self._window(bound)
             once = bound.requests.once or Once(upsert=True)
-            row["request"] = stored(rendered(bound, _as_request(bound.requests), idempotency_of(once, row)))
+            row["request"] = stored(rendered(bound, bound.requests.single, idempotency_of(once, row)))
         return await self._stand(asking, bound, row)
 
     async def _stand(self, asking: Asking, bound: Bound, row: Row) -> tuple[Row, bool]:
@@ -255,7 +254,7 @@ class Sender:
                 return await self._sequence(asking, bound, row)
             once = bound.requests.once or Once(upsert=True)
             return await self._deliverer.deliver(
-                self._delivery(asking, bound, _as_request(bound.requests), once, row, fresh=fresh)
+                self._delivery(asking, bound, bound.requests.single, once, row, fresh=fresh)
             )
         except Park as parked:
             if parked.work.error_class not in ("down", "limit", "locked"):
@@ -281,7 +280,7 @@ class Sender:
         return bound.context["parts"].get(bound.requests.result, last) if bound.requests.result else last
 
     async def _part(self, asking: Asking, bound: Bound, parent: Row, part: Part, name: str) -> Any:
-        request = Request.model_validate(part.model_dump(include=_ONCE_KEYS))
+        request: Request = part
         if part.once is None:
             objects = await self._reader.objects(asking, bound, request)
             return objects[0] if objects else None
@@ -389,17 +388,13 @@ def event_of(operation_name: str) -> str:
     return f"isthmus.{word}.{past}.v1"
 
 
-def _as_request(requests: Any) -> Request:
-    return Request.model_validate(requests.model_dump(include=_ONCE_KEYS))
-
-
 def _single(bound: Bound) -> tuple[Once | None, Request | None]:
     """The rule and request by which an operation's own object is found; of a sequence, the first part with a probe."""
     if not bound.requests.sequence:
-        return bound.requests.once, _as_request(bound.requests)
+        return bound.requests.once, bound.requests.single
     for part in bound.requests.sequence:
         if part.once is not None and part.once.probe is not None:
-            return part.once, Request.model_validate(part.model_dump(include=_ONCE_KEYS))
+            return part.once, part
     return None, None
 
 
@@ -407,12 +402,16 @@ def _reference(bound: Bound, found: Any) -> Reference | None:
     shape = bound.requests.reference
     if shape is None:
         return None
-    id_ = bound.evaluate(shape.id, {**bound.context, "body": found})
+    context = {**bound.context, "body": found}
+    id_ = bound.evaluate(shape.id, context)
     if id_ is None:
         return None
-    number = bound.evaluate(shape.number, {**bound.context, "body": found}) if shape.number else None
+    number = bound.evaluate(shape.number, context) if shape.number else None
     return Reference(
-        connection=bound.plan.name, type=shape.type, id=str(id_), number=None if number is None else str(number)
+        connection=bound.plan.name,
+        type=bound.evaluate(shape.type, context),
+        id=str(id_),
+        number=None if number is None else str(number),
     )
 
 
