@@ -7,6 +7,7 @@ dotted path into the context (see ``Context`` in ``mapping``), quoted as the tra
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -186,6 +187,11 @@ class Operation(_Described):
             raise ValueError("an operation has either a request or a sequence")
         return self
 
+    @cached_property
+    def single(self) -> Request:
+        """The operation's one request; only for operations that are no sequence."""
+        return Request.model_validate(self.model_dump(include=set(Request.model_fields)))
+
 
 class HmacVerify(_Described):
     """A signed webhook. ``signed`` is a template over {timestamp} and {body}; ``pair`` picks k=v in a header list."""
@@ -301,7 +307,8 @@ class Connector(_Described):
     errors: list[ErrorRule]
     problems: dict[str, ProblemText] = Field(default_factory=dict)
     texts: dict[str, str] = Field(
-        default_factory=dict, description="said once, used as {texts.name}; {extra.Object} is the company's own fields of it"
+        default_factory=dict,
+        description="said once, used as {texts.name}; {extra.Object} is the company's own fields of it",
     )
     inbound: dict[str, Inbound] = Field(default_factory=dict)
     operations: dict[str, Operation]

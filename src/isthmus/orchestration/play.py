@@ -37,6 +37,7 @@ from isthmus.store.transaction import Row, StoreUnavailable, Transaction
 
 log = logging.getLogger("isthmus.play")
 tracer = trace.get_tracer("isthmus")
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -183,7 +184,7 @@ class Player:
 
     async def _done(self, asking: Asking, result: Any) -> str | None:
         text = (
-            TypeAdapter(Any).dump_json(result).decode()
+            _ANY.dump_json(result).decode()
             if not isinstance(result, BaseModel)
             else result.model_dump_json(exclude_none=True)
         )

@@ -7,6 +7,7 @@ import json
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar, overload
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from isthmus.store.transaction import Row, Transaction
 Asked = TypeVar("Asked", bound=BaseModel)
 Answered = TypeVar("Answered")
 T = TypeVar("T")
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class Ask:
@@ -261,6 +263,7 @@ class Run:
         return Decision.model_validate(answer)
 
 
+@lru_cache(maxsize=512)
 def _answers(what: Any) -> TypeAdapter[Any]:
     if isinstance(what, Operation):
         found: Any = what.answers
@@ -271,4 +274,4 @@ def _answers(what: Any) -> TypeAdapter[Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
-    return TypeAdapter(Any).dump_python(value, mode="json")
+    return _ANY.dump_python(value, mode="json")

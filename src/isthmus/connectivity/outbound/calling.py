@@ -53,7 +53,14 @@ class Caller:
         self._store, self.throttles = store, throttles
 
     async def call(
-        self, asking: Asking, bound: Bound, call: Call, *, part: str = "", looks: bool = False, send_by: datetime | None = None
+        self,
+        asking: Asking,
+        bound: Bound,
+        call: Call,
+        *,
+        part: str = "",
+        looks: bool = False,
+        send_by: datetime | None = None,
     ) -> Outcome:
         """Call once, not after ``send_by``. Raises Later where the gate is closed."""
         throttle = self.throttles[bound.plan.name]

@@ -39,8 +39,7 @@ class Reader:
         """The canonical object(s), or None where there is none; ``at`` names a connection. Raises Park or Later."""
         arguments = argument.model_dump(mode="json", exclude_none=True)
         bound = await self._bindings.bind(asking, operation, arguments, asking.key, self._store.clock(), at)
-        request = Request.model_validate(bound.requests.model_dump(include=set(Request.model_fields)))
-        objects = await self.objects(asking, bound, request, pages=bound.requests.pages)
+        objects = await self.objects(asking, bound, bound.requests.single, pages=bound.requests.pages)
         if operation.many:
             return tuple([await self.canonical(bound, item) for item in _items(objects)])
         return await self.canonical(bound, objects[0]) if objects and objects[0] is not None else None

@@ -60,7 +60,7 @@ def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable
     word = process.takes.__name__.lower()
     asked = create_model(
         f"Start{process.takes.__name__}{process.name.title().replace('-', '')}", **{word: (Subject, ...)}
-    )  # type: ignore[call-overload]
+    )
 
     @routes.post(
         f"/api/process/{process.name}",
