@@ -50,11 +50,11 @@ def change(world: World, door: Door, kind: str, key: str, values: Mapping[str, s
     """Change one row; ``metadata.order`` and ``metadata[order]`` are the same."""
     if kind in ("account", "api_key"):
         return _settings(world, kind, key, values)
+    one = _modifying(kind)
     rows = found(world, _kind(kind), key)
     if not rows:
         raise ValueError(f"no {kind} has the id, number, name or metadata {key!r}")
     account = door.open(account_row(world, rows[0]["account"]), door.root)
-    one = _modifying(kind)
     try:
         given = read(one.wanted, tree((_bracketed(name), value) for name, value in values.items()))
         one.act(account, Ask({"id": rows[0]["id"]}, given))
@@ -90,7 +90,7 @@ def _kind(kind: str) -> str:
 
 
 def _modifying(kind: str) -> Operation:
-    path = f"/v1/{kind}s/{{id}}"
+    path = f"/v1/{_kind(kind)}s/{{id}}"
     for one in _ROOMS[kind].OPERATIONS if kind in _ROOMS else ():
         if one.method == "POST" and one.path == path:
             found_one: Operation = one
