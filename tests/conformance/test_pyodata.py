@@ -132,7 +132,7 @@ def test_leading_zeros_do_not_matter(service: Service) -> None:
 def test_filters_by_pyodatas_own_expressions(service: Service) -> None:
     partners = service("API_BUSINESS_PARTNER").entity_sets.A_BusinessPartner
     asked = partners.get_entities()
-    asked = asked.filter((asked.BusinessPartnerName == "Blocked AG"))
+    asked = asked.filter(asked.BusinessPartnerName == "Blocked AG")
     assert [one.BusinessPartner for one in asked.execute()] == ["17100010"]
     started = partners.get_entities().filter(OrganizationBPName1__startswith="Acme").execute()
     assert sorted(one.BusinessPartnerName for one in started) == ["Acme Energy S.p.A.", "Acme Solar GmbH"]

@@ -113,24 +113,26 @@ def shape_of(service: ODataService, entity: EntityType, options: dict[str, str])
                 raise unknown_property(name, at.type_name)
             at, here = service.entities[navigation.target], here.expand.setdefault(name, Shape())
     selected = [p.strip() for p in options.get("$select", "").split(",") if p.strip()]
-    for path in selected:
-        _select(service, entity, shape, path)
+    _select(service, entity, shape, selected)
     return shape
 
 
-def _select(service: ODataService, entity: EntityType, shape: Shape, path: str) -> None:
-    name, _, rest = path.partition("/")
-    if name == "*":
-        shape.select = None
-        return
-    navigation = service.navigation(entity, name)
-    if navigation is None and name not in entity.properties:
-        raise unknown_property(name, entity.type_name)
-    shape.select = (shape.select or set()) | {name}
-    if rest:
-        if navigation is None or name not in shape.expand:
+def _select(service: ODataService, entity: EntityType, shape: Shape, paths: Sequence[str]) -> None:
+    inner: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, rest = path.partition("/")
+        navigation = service.navigation(entity, name)
+        if name != "*" and navigation is None and name not in entity.properties:
+            raise unknown_property(name, entity.type_name)
+        if rest and (navigation is None or name not in shape.expand):
             raise syntax(f"$select path '{path}' needs $expand of '{name}'")
-        _select(service, service.entities[navigation.target], shape.expand[name], rest)
+        inner.setdefault(name, []).extend([rest] if rest else [])
+    if inner and "*" not in inner:
+        shape.select = set(inner)
+    for name, deeper in inner.items():
+        navigation = service.navigation(entity, name)
+        if navigation is not None and deeper:
+            _select(service, service.entities[navigation.target], shape.expand[name], deeper)
 
 
 # Rows ----------------------------------------------------------------------------------------------
