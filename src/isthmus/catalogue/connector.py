@@ -125,6 +125,15 @@ class ReferenceShape(_Described):
     version: Jsonata | None = None
 
 
+class LinkShape(_Described):
+    """Another object that an answer tells about: our id of it and what the vendor calls it. JSONata over the context."""
+
+    of: Jsonata = Field(description="our canonical id, such as input.customer.id")
+    type: Jsonata
+    id: Jsonata
+    number: Jsonata | None = None
+
+
 class Request(_Described):
     """One HTTP request and how its answer is read."""
 
@@ -180,6 +189,9 @@ class Operation(_Described):
     result: str | None = Field(None, description="part whose object is the operation's; default the last one")
     answer: str | None = Field(None, description="file below mappings/: context with body → canonical object")
     reference: ReferenceShape | None = None
+    links: list[LinkShape] = Field(
+        default_factory=list, description="other objects of ours that a write's answer names: kept as cross-references"
+    )
 
     @model_validator(mode="after")
     def _shape(self) -> Operation:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from isthmus.catalogue.connector import Once, Part, Request
 from isthmus.connectivity.outbound.binding import Asking, Bindings, Bound
 from isthmus.connectivity.outbound.calling import Caller
 from isthmus.connectivity.outbound.effect import Deliverer, Delivery, idempotency_of, stored
+from isthmus.connectivity.outbound.naming import link, link_others, reference_of
 from isthmus.connectivity.outbound.outcome import CancelAsked, Later, Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader, canonical, rendered
 from isthmus.connectivity.system_api.operation import Operation
@@ -95,7 +97,7 @@ class Sender:
         living = await self._deliverer.all_living(self._delivery(asking, bound, request, once, row, fresh=False))
         others = []
         for item in living:
-            reference = _reference(bound, item)
+            reference = reference_of(bound, item)
             if reference is not None and reference.id != row["reference_id"]:
                 others.append(await canonical(bound, item, self._bindings.identities))
         return others
@@ -114,16 +116,10 @@ class Sender:
                 continue
             objects = await self._reader.objects(asking, bound, find)
             if objects:
-                return self._link(bound, type(argument).__name__.lower(), id_, objects[0])
+                reference = reference_of(bound, objects[0])
+                link(bound, self._bindings.identities, argument, reference)
+                return reference
         return None
-
-    def _link(self, bound: Bound, kind: str, canonical_id: str, found: Any) -> Reference:
-        reference = _reference(bound, found)
-        assert reference is not None
-        self._bindings.identities.link(
-            kind, canonical_id, bound.plan.name, reference.type, reference.id, reference.number
-        )
-        return reference
 
     def _remembered(self, operation: Operation[Any, Any], row: Row, hash_: str) -> Any:
         if row["arguments_hash"] != hash_ and operation.per == "run":
@@ -148,7 +144,7 @@ class Sender:
         """The row that stands, and whether we have just written it (then nothing can be under way)."""
         row = self._row(asking, bound, effect_key, "", arguments, undo)
         if not bound.requests.sequence:
-            row |= self._window(bound)
+            row |= self._deliverer.window(bound.deadline_s, bound.plan.settle_s)
             once = bound.requests.once or Once(upsert=True)
             row["request"] = stored(rendered(bound, bound.requests.single, idempotency_of(once, row)))
         return await self._stand(asking, bound, row)
@@ -243,9 +239,6 @@ class Sender:
             "undo": undo,
         }
 
-    def _window(self, bound: Bound) -> dict[str, str]:
-        return self._deliverer.window(bound.deadline_s, bound.plan.settle_s)
-
     # Delivering -----------------------------------------------------------------------------------
 
     async def _deliver(self, asking: Asking, bound: Bound, row: Row, fresh: bool) -> Any:
@@ -310,7 +303,7 @@ class Sender:
 
     async def _record(self, asking: Asking, bound: Bound, row: Row, argument: BaseModel, found: Any) -> Any:
         """Record a clear answer, the cross-reference and the business event together; rides along."""
-        reference = _reference(bound, found)
+        reference = reference_of(bound, found)
         answer = await self._answer(bound, argument, found, reference)
         now = instant(self._store.clock())
         values = {
@@ -325,21 +318,18 @@ class Sender:
             "sends": row["sends"],
             "look_at": row["look_at"],
         }
-        id_ = getattr(argument, "id", None)
-        if reference is not None and id_ is not None:
-            self._bindings.identities.link(
-                type(argument).__name__.lower(), id_, bound.plan.name, reference.type, reference.id, reference.number
-            )
-        event = event_of(bound.operation.name)
+        link(bound, self._bindings.identities, argument, reference)
+        link_others(bound, self._bindings.identities, found)
         data = {
             "operation": str(bound.operation),
             "key": bound.context["key"],
             "reference": values["reference_number"] or values["reference_id"],
         }
-        run = asking.run
 
         def more(tx: Transaction) -> None:
-            journal.append(tx, at=now, type_=event, data=data, run=run, connection=bound.plan.name)
+            journal.append(
+                tx, at=now, type_=event_of(bound.operation.name), data=data, run=asking.run, connection=bound.plan.name
+            )
 
         self._ride(asking, row["key"], values, more)
         row.update(values)
@@ -360,9 +350,8 @@ class Sender:
         return answer.model_copy(update={"id": id_}) if id_ and "id" in type(answer).model_fields else answer
 
     def _refuse(self, asking: Asking, row: Row, work: ParkedWork) -> None:
-        fields = {name: getattr(work, name) for name in ParkedWork.__dataclass_fields__}
-        now = instant(self._store.clock())
-        self._ride(asking, row["key"], {"state": "refused", "doubt": 0, "problem": json.dumps(fields), "ended_at": now})
+        values = {"state": "refused", "doubt": 0, "ended_at": instant(self._store.clock())}
+        self._ride(asking, row["key"], {**values, "problem": json.dumps(asdict(work))})
 
     def _ride(self, asking: Asking, key: str, values: dict[str, Any], more: Any = None) -> None:
         fence, store = asking.fence, self._store
@@ -396,23 +385,6 @@ def _single(bound: Bound) -> tuple[Once | None, Request | None]:
         if part.once is not None and part.once.probe is not None:
             return part.once, part
     return None, None
-
-
-def _reference(bound: Bound, found: Any) -> Reference | None:
-    shape = bound.requests.reference
-    if shape is None:
-        return None
-    context = {**bound.context, "body": found}
-    id_ = bound.evaluate(shape.id, context)
-    if id_ is None:
-        return None
-    number = bound.evaluate(shape.number, context) if shape.number else None
-    return Reference(
-        connection=bound.plan.name,
-        type=bound.evaluate(shape.type, context),
-        id=str(id_),
-        number=None if number is None else str(number),
-    )
 
 
 def _undone(bound: Bound, row: Row) -> ParkedWork:
