@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,8 +20,7 @@ from isthmus.connectivity.inbound.verify import verify
 from isthmus.gateway.problems import not_found, problem_response
 from isthmus.landscape.release import Release
 from isthmus.model.problems import PROBLEMS_AT, IsthmusError, Problem
-from isthmus.store import messages
-from isthmus.store.clock import instant
+from isthmus.store import calls, messages
 from isthmus.store.store import Store
 from isthmus.store.transaction import StoreUnavailable
 
@@ -103,15 +101,10 @@ class Webhooks:
         with _tracer.start_as_current_span(f"webhook {connection}", context=context, kind=trace.SpanKind.SERVER):
             carrier: dict[str, str] = {}
             _propagator.inject(carrier)
-        row = {
-            "id": uuid.uuid4().hex,
-            "connection": connection,
-            "channel": channel,
-            "received_at": instant(self._store.clock()),
-            "headers": json.dumps({name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}),
-            "body": body,
-            "traceparent": carrier.get("traceparent"),
-        }
+        headers = json.dumps({name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers})
+        row = calls.call_row(
+            connection, channel, body, self._store.clock(), headers=headers, traceparent=carrier.get("traceparent")
+        )
         if await self._store.write(lambda tx: messages.store_call(tx, row, parts)):
             self._wake()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from isthmus.catalogue.connector import Inbound, Request
 from isthmus.connectivity.inbound.split import Splitter
 from isthmus.connectivity.transport.answer import Answer, Call, NoAnswer, NotSent
 from isthmus.orchestration.engine import Engine
-from isthmus.store import messages, polls
+from isthmus.store import calls, messages, polls
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, StoreUnavailable, Transaction
 
@@ -108,15 +107,7 @@ class Poller:
             self._engine.release.expression(channel.cursor.tie),
         )
         places = sorted((instant_of(field(m.body)), str(tie(m.body))) for m in found if field(m.body) is not None)
-        row = {
-            "id": uuid.uuid4().hex,
-            "connection": connection,
-            "channel": name,
-            "received_at": instant(self._store.clock()),
-            "headers": "{}",
-            "body": answer.raw,
-            "traceparent": None,
-        }
+        row = calls.call_row(connection, name, answer.raw, self._store.clock())
         parts = [messages.NewMessage(m.id, m.subject, m.type, m.version, m.body) for m in found]
 
         def work(tx: Transaction) -> int:

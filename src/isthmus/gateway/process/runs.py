@@ -70,7 +70,7 @@ def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable
         operation_id=f"start_{process.name.replace('-', '_')}",
     )
     async def start(
-        body: asked,  # type: ignore[valid-type]
+        body: asked,
         response: Response,
         caller: Annotated[Caller, Depends(access.needs("process:start"))],
         idempotency_key: Annotated[str | None, Header()] = None,

@@ -1,0 +1,33 @@
+"""Raw calls: what came in, as it came; forgotten after a while."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from isthmus.store.clock import instant
+from isthmus.store.transaction import Row, Transaction
+
+
+def call_row(
+    connection: str, channel: str, body: bytes, at: datetime, *, headers: str = "{}", traceparent: str | None = None
+) -> Row:
+    """The row of a call that came in now."""
+    return {
+        "id": uuid.uuid4().hex,
+        "connection": connection,
+        "channel": channel,
+        "received_at": instant(at),
+        "headers": headers,
+        "body": body,
+        "traceparent": traceparent,
+    }
+
+
+def forget(tx: Transaction, before: str, most: int) -> int:
+    """Forget the bodies of up to ``most`` calls received before an instant; how many."""
+    return tx.run(
+        "UPDATE call SET body = NULL, headers = '{}' WHERE id IN"
+        " (SELECT id FROM call WHERE received_at < :before AND body IS NOT NULL ORDER BY received_at LIMIT :most)",
+        {"before": before, "most": most},
+    )

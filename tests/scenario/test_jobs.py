@@ -1,0 +1,96 @@
+"""Long work: queued, recorded step by step, followed, cancelled, scheduled; taken on after a SIGKILL; no pickle anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+RUN = """
+    import asyncio, sys
+    from isthmus.orchestration.jobs.engine import DbosJobs
+    from isthmus.orchestration.jobs.port import Batch
+
+    URL, HOLDER, LIVING, PAUSE = sys.argv[1], sys.argv[2], set(sys.argv[3].split(",")), float(sys.argv[4])
+
+    async def count(arguments, cursor):
+        page = cursor or 0
+        with open(arguments["log"], "a") as log:
+            log.write(f"{HOLDER} {page}\\n")
+        await asyncio.sleep(PAUSE)
+        return Batch(500, page + 1 if page + 1 < arguments["pages"] else None)
+
+    async def main():
+        jobs = DbosJobs(URL, {"count": count}, holder=HOLDER)
+        await jobs.launch()
+        job = await jobs.enqueue("count", {"pages": 8, "log": sys.argv[5]}, key="one")
+        await jobs.hand_on(LIVING)
+        print("launched", flush=True)
+        while (found := await jobs.progress(job)) is None or found.state in ("queued", "running"):
+            await asyncio.sleep(0.1)
+        print(found.state, found.done, flush=True)
+        await jobs.close()
+
+    asyncio.run(main())
+"""
+
+
+def _worker(tmp_path: Path, holder: str, living: str, pause_s: float) -> subprocess.Popen[str]:
+    script = tmp_path / "worker.py"
+    script.write_text(textwrap.dedent(RUN))
+    arguments = [f"sqlite:///{tmp_path}/store.sqlite", holder, living, str(pause_s), str(tmp_path / "log")]
+    return subprocess.Popen([sys.executable, str(script), *arguments], stdout=subprocess.PIPE, text=True)
+
+
+def test_a_job_whose_worker_is_killed_goes_on_elsewhere(tmp_path: Path) -> None:
+    first = _worker(tmp_path, "first", "first", 0.4)
+    log = tmp_path / "log"
+    until = time.monotonic() + 30
+    while not (log.exists() and len(log.read_text().splitlines()) >= 3):
+        assert time.monotonic() < until, "the job did not begin"
+        time.sleep(0.05)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    second = _worker(tmp_path, "second", "second", 0.0)
+    out, _ = second.communicate(timeout=60)
+    assert out.splitlines()[-1] == "done 4000"
+    pages = [line.split() for line in log.read_text().splitlines()]
+    began_at = int(next(page for holder, page in pages if holder == "second"))
+    assert began_at >= 2, "steps that were recorded are not done again"
+    assert {int(page) for _, page in pages} == set(range(8))
+
+
+def test_no_row_of_the_engine_holds_a_pickle(tmp_path: Path) -> None:
+    worker = _worker(tmp_path, "only", "only", 0.0)
+    out, _ = worker.communicate(timeout=60)
+    assert out.splitlines()[-1] == "done 4000"
+    database = sqlite3.connect(tmp_path / "store.jobs.sqlite")
+    seen = 0
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for row in database.execute(f"SELECT * FROM {table}").fetchall():
+            for value in row:
+                if isinstance(value, bytes):
+                    assert not value.startswith(b"\x80"), f"a pickle in {table}"
+                if isinstance(value, str):
+                    seen += 1
+                    assert not value.startswith("gASV"), f"a pickle in {table}"
+    assert seen > 10
+
+
+async def test_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
+    from isthmus.orchestration.jobs.engine import DbosJobs
+
+    jobs = DbosJobs(f"sqlite:///{tmp_path}/store.sqlite", {}, holder="x")
+    try:
+        await jobs.enqueue("nothing", {}, key="a")
+    except ValueError as error:
+        assert "nothing" in str(error)
+    else:
+        raise AssertionError("an unknown kind was taken")
+    await asyncio.sleep(0)
