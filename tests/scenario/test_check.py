@@ -138,7 +138,7 @@ BROKEN: dict[Callable[[Desk], None], tuple[str, str]] = {
         "",
     ),
     step_that_cannot_be_undone: (
-        "processes/quote_to_cash/process.py:49:28  the step erp.create_order writes and says neither undo= nor stays=",
+        "processes/quote_to_cash/process.py:LINE:28  the step erp.create_order writes and says neither undo= nor stays=",
         'write  undo=erp.<operation>  or  stays="why it may remain"',
     ),
     amount_in_unknown_currency: (
@@ -158,6 +158,11 @@ def test_the_sample_has_no_problem(desk: Desk) -> None:
 def test_one_mistake_is_found_with_place_and_remedy(desk: Desk, breaks: Callable[[Desk], None]) -> None:
     breaks(desk)
     first, remedy = BROKEN[breaks]
+    if "LINE" in first:  # the blueprint's own code moves; its text does not
+        code = (desk.landscape / first.partition(":")[0]).read_text().splitlines()
+        first = first.replace(
+            "LINE", str(1 + [at for at, line in enumerate(code) if "step(erp.create_order" in line][0])
+        )
     result = desk.check()
     lines = result.output.splitlines()
     assert result.exit_code == 1

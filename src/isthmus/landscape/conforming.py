@@ -51,6 +51,9 @@ class Conforming:
             return value
         if not self._typed(value, schema, path):
             return value
+        value = _meant_as_number(value, schema)
+        if not self._chosen(value, schema, path):
+            return value
         if isinstance(value, dict):
             return self._mapping(value, schema, path)
         if isinstance(value, list):
@@ -95,19 +98,20 @@ class Conforming:
             self._expression(key, (*path, key), key=True)
 
     def _scalar(self, value: Any, schema: Schema, path: Path) -> Any:
-        kinds = _kinds(schema)
-        if isinstance(value, str) and ("integer" in kinds or "number" in kinds) and "string" not in kinds:
-            value = _number(value)
         self._bounded(value, schema, path)
-        if "enum" in schema and value not in schema["enum"]:
-            known = [str(word) for word in schema["enum"]]
-            title = f"a code of {schema['$comment']} is expected" if "$comment" in schema else ""
-            self._wrong(path, f"is {value!r}", title, did_you_mean(str(value), known))
-        if "const" in schema and value != schema["const"]:
-            self._wrong(path, f"is {value!r}", f"{schema['const']!r} is expected")
         if isinstance(value, str):
             return self._text(value, schema, path)
         return value
+
+    def _chosen(self, value: Any, schema: Schema, path: Path) -> bool:
+        """Whether the value is one of the words that the schema lists, if it lists any."""
+        if not ("enum" in schema or "const" in schema) or value in _constants(schema):
+            return True
+        title = f"a code of {schema['$comment']} is expected" if "$comment" in schema else ""
+        known = [str(word).lower() if isinstance(word, bool) else str(word) for word in _constants(schema)]
+        mend = did_you_mean(value, known) if isinstance(value, str) else f"write one of {', '.join(known[:10])}"
+        self._wrong(path, "is empty" if value is None else f"is {_shown(value)}", title, mend)
+        return False
 
     def _bounded(self, value: Any, schema: Schema, path: Path) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
@@ -221,8 +225,11 @@ def _constants(schema: Schema) -> list[Any]:
     return [schema["const"]] if "const" in schema else list(schema.get("enum", ()))
 
 
-def _number(text: str) -> int | Decimal:
-    number = Decimal(text)
+def _meant_as_number(value: Any, schema: Schema) -> Any:
+    kinds = _kinds(schema)
+    if not isinstance(value, str) or "string" in kinds or not {"integer", "number"} & set(kinds):
+        return value
+    number = Decimal(value)
     return int(number) if number == number.to_integral_value() else number
 
 

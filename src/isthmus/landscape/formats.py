@@ -100,6 +100,14 @@ def read_url(text: str) -> str:
     return text
 
 
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"a regular expression is expected; {error}") from None
+    return text
+
+
 def _blueprint(text: str) -> str:
     read_blueprint(text)
     return text
@@ -115,4 +123,5 @@ READERS: dict[str, Callable[[str], Any]] = {
     "event": read_event,
     "blueprint": _blueprint,
     "uri": read_url,
+    "regex": _pattern,
 }

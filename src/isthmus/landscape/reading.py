@@ -19,6 +19,7 @@ from isthmus.catalogue.document import Document, parse_document, read_document
 from isthmus.catalogue.registry import BlueprintFolder, ConnectorFolder, Registry, read_codes
 from isthmus.landscape.formats import read_blueprint
 from isthmus.landscape.process_source import Source, read_source
+from isthmus.landscape.settings_schema import settings_schema
 
 FILE = "isthmus.yaml"
 CODES = "codes.yaml"
@@ -92,9 +93,7 @@ class Landscape:
         folder = self.connections.get(connection)
         if folder is None or not (folder.path / "connector.yaml").is_file():
             return None
-        whole = folder.document.value
-        schema = whole.get("settings") if isinstance(whole, dict) else None
-        return schema if isinstance(schema, dict) and isinstance(schema.get("properties", {}), dict) else None
+        return settings_schema(folder.document)
 
     def operations(self, role: str) -> dict[str, list[Operation]]:
         """What the connections that fill a role anywhere can be asked: operation → each one's way of doing it."""

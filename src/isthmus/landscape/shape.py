@@ -139,6 +139,7 @@ class LandscapeShape(_Shape):
     landscape: str = Field(pattern=_NAME, description=_NAME_WORDS)
     environments: dict[str, EnvironmentShape] = Field(
         default_factory=lambda: {"dev": EnvironmentShape(database="sqlite")},
+        min_length=1,
         json_schema_extra=_keys(_NAME, _NAME_WORDS),
     )
     connections: dict[str, ConnectionShape] = Field(min_length=1, json_schema_extra=_keys(_NAME, _NAME_WORDS))

@@ -194,6 +194,10 @@ def test_own_mappings(folder: Path, owner: str, file: str, text: str, words: str
         ("salesforce", "secret: webhook_secret, equals", "secret: hook_secret, equals", "names the setting 'hook_secret', which settings does not declare"),
         ("stripe", '        once: {native: {header: Idempotency-Key, keeps: 24h}, probe: {request: GET invoices, found: "data[0]"}}\n', "", "connector.yaml:41:9  operations.create_invoice, part draft, writes and does not say once"),
         ("stripe", "connector: stripe\n", "connector: stripe\nconnector: till\n", "stripe/connector.yaml:2:1  the key 'connector' stands here twice"),
+        ("sap_s4hana", "user: {type: string}", "user: {type: strin}", "settings.properties.user.type is 'strin' | did you mean \"string\"?"),
+        ("sap_s4hana", "user: {type: string}", "user: {type: string, format: emial}", "settings.properties.user.format is 'emial'"),
+        ("sap_s4hana", 'pattern: "^[0-9]{3}$"', 'pattern: "^[0-9{3}$"', "a regular expression is expected"),
+        ("sap_s4hana", "user: {type: string}", "user: {type: string, secret: true}", "settings.properties.user.secret is not a key that is known here"),
         ("zendesk", "  grant_entitlement:", "  give_entitlement:", "isthmus.yaml:"),
     ],
 )  # fmt: skip

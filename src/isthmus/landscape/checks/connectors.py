@@ -15,6 +15,7 @@ from isthmus.landscape.checks.structure import report_yaml
 from isthmus.landscape.conforming import Conforming, Path, dotted, schema_of
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.reading import FILE, Landscape
+from isthmus.landscape.settings_schema import check_settings_schema, settings_schema
 
 _SETTING = re.compile(r"\{settings\.([A-Za-z_]\w*)\}")
 _READS = ("GET ", "HEAD ")
@@ -40,6 +41,7 @@ def _check_connector(landscape: Landscape, folder: ConnectorFolder, findings: Fi
     found = Findings()
     schema = schema_of(Connector)
     Conforming(document, found, schema).read(document.value, schema, ())
+    check_settings_schema(document, found)
     findings.extend(found)
     try:
         descriptor = Connector.model_validate(document.value)
@@ -74,7 +76,10 @@ def _check_once(document: Document, name: str, operation: Operation, findings: F
 
 def _check_settings(document: Document, descriptor: Connector, findings: Findings) -> None:
     """Placeholders and webhooks name settings that the connector declares."""
-    known = descriptor.settings.get("properties", {})
+    declared = settings_schema(document)
+    if declared is None:
+        return
+    known = declared.get("properties", {})
     for path, text in _texts(document.value, ()):
         for name in _SETTING.findall(text):
             if name not in known:

@@ -13,6 +13,7 @@ from isthmus.landscape.conforming import Conforming, dotted, schema_of
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.formats import read_blueprint
 from isthmus.landscape.reading import FILE, Landscape, parsed_blueprint
+from isthmus.landscape.settings_schema import check_settings_schema, settings_schema
 
 
 def check_processes(landscape: Landscape, findings: Findings) -> None:
@@ -26,13 +27,14 @@ def check_processes(landscape: Landscape, findings: Findings) -> None:
         if blueprint is None:
             _report_blueprint(folder, findings)
             continue
+        check_settings_schema(folder.document, findings)
         process = blueprint.processes.get(name)
         if process is None:
             what = f"{folder.place('blueprint.yaml')} has no process called {name!r}"
             mend = did_you_mean(name, blueprint.processes)
             findings.error(FILE, landscape.document.key_at("processes", name), what, mend=mend)
             continue
-        _check_settings(landscape, name, entry, blueprint, findings)
+        _check_settings(landscape, name, entry, folder, findings)
         _check_uses(landscape, name, entry, process, findings)
         if str(folder.path) not in seen:
             seen.add(str(folder.path))
@@ -106,11 +108,11 @@ def _report_blueprint(folder: BlueprintFolder, findings: Findings) -> None:
 
 
 def _check_settings(
-    landscape: Landscape, name: str, entry: dict[str, Any], blueprint: Blueprint, findings: Findings
+    landscape: Landscape, name: str, entry: dict[str, Any], folder: BlueprintFolder, findings: Findings
 ) -> None:
-    settings = entry.get("settings", {})
-    if isinstance(settings, dict):
-        schema = {"type": "object", "additionalProperties": False, **blueprint.settings}
+    settings, declared = entry.get("settings", {}), settings_schema(folder.document)
+    if isinstance(settings, dict) and declared is not None:
+        schema = {"type": "object", "additionalProperties": False, **declared}
         Conforming(landscape.document, findings, schema).read(settings, schema, ("processes", name, "settings"))
     for unit in units_of(landscape, entry):
         if unit not in landscape.names("business_units"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -61,10 +62,15 @@ def _check_model(landscape: Landscape, code: str, unit: dict[str, Any], findings
     try:
         business_unit(code, unit)
     except ValidationError as error:
-        for details, problem in zip(error.errors(include_url=False), problems_of(error), strict=True):
-            path = ("business_units", code, *details["loc"])
+        for problem in problems_of(error):
+            path = ("business_units", code, *_steps(problem.field or ""))
             at = landscape.document.at(*path)
-            if details["type"] != "missing" and at not in reported:
+            if problem.value is not None and at not in reported:
                 what = f"{dotted(path)} is {problem.value!r}"
                 expected = f"{problem.expected} is expected"
                 findings.error(FILE, at, what, expected=expected, mend=problem.mend or "")
+
+
+def _steps(field: str) -> list[str | int]:
+    """``address.lines[0]`` as its steps."""
+    return [int(index) if index else word for word, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", field)]
