@@ -201,7 +201,7 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def dotted(path: Path) -> str:
-    """A path as people read it: ``connections.sap.settings``, ``lines[0]``."""
+    """A path as people read it: ``connections.erp.settings``, ``lines[0]``."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
 

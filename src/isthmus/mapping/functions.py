@@ -25,7 +25,7 @@ class Registered:
 
 
 def strip_zeros(text: Any) -> Any:
-    """Digits without leading zeros (``000010`` → ``10``); any other text as it is, as SAP's ALPHA conversion does."""
+    """Digits without leading zeros (``000010`` → ``10``); any other text as it is, as ERP systems pad and strip them."""
     if isinstance(text, str) and text.isdigit():
         return text.lstrip("0") or "0"
     return text

@@ -26,8 +26,8 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    connection: str = Field(examples=["salesforce"], max_length=100)
-    id: str = Field(examples=["006000000000001AAA"], min_length=1, max_length=200, description="the vendor's id")
+    connection: str = Field(examples=["crm-europe"], max_length=100)
+    id: str = Field(examples=["0061"], min_length=1, max_length=200, description="the vendor's id")
 
 
 class Started(BaseModel):
@@ -58,9 +58,8 @@ def router(engine: Engine, access: Access, wake: Callable[[], None]) -> APIRoute
 
 def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], process: Process) -> None:
     word = process.takes.__name__.lower()
-    asked = create_model(
-        f"Start{process.takes.__name__}{process.name.title().replace('-', '')}", **{word: (Subject, ...)}
-    )
+    make: Any = create_model
+    asked = make(f"Start{process.takes.__name__}{process.name.title().replace('-', '')}", **{word: (Subject, ...)})
 
     @routes.post(
         f"/api/process/{process.name}",
@@ -70,7 +69,7 @@ def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable
         operation_id=f"start_{process.name.replace('-', '_')}",
     )
     async def start(
-        body: asked,
+        body: asked,  # type: ignore[valid-type]
         response: Response,
         caller: Annotated[Caller, Depends(access.needs("process:start"))],
         idempotency_key: Annotated[str | None, Header()] = None,
