@@ -161,7 +161,7 @@ def test_one_mistake_is_found_with_place_and_remedy(desk: Desk, breaks: Callable
     if "LINE" in first:  # the blueprint's own code moves; its text does not
         code = (desk.landscape / first.partition(":")[0]).read_text().splitlines()
         first = first.replace(
-            "LINE", str(1 + [at for at, line in enumerate(code) if "step(erp.create_order" in line][0])
+            "LINE", str(1 + next(at for at, line in enumerate(code) if "step(erp.create_order" in line))
         )
     result = desk.check()
     lines = result.output.splitlines()

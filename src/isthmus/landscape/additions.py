@@ -20,12 +20,17 @@ WORDS = ("type", "title")
 
 @dataclass(frozen=True, slots=True)
 class OwnField:
-    """One company field at one connection: ``name`` in extensions, ``target`` in the vendor's object."""
+    """One company field at one connection: ``name`` in extensions, ``target`` in the vendor's object.
+
+    ``written`` is the target in what is sent, where the vendor wraps the object (``{"organization": {…}}``: a field of
+    the object's own name that holds the object).
+    """
 
     canonical: str
     name: str
     vendor_object: str
     target: str
+    written: str
     kind: Kind
 
 
@@ -39,7 +44,9 @@ def additions(landscape: Landscape, connection: str) -> list[OwnField]:
         if descriptor is None or not isinstance(place, str) or not name:
             continue
         if split := vendor_place(folder, descriptor, canonical, place):
-            found.append(OwnField(canonical, name, *split, cast(Kind, entry.get("type", "text"))))
+            word, target = split
+            kind = cast(Kind, entry.get("type", "text"))
+            found.append(OwnField(canonical, name, word, target, f"{_wrapped(folder, word)}{target}", kind))
     return found
 
 
@@ -55,12 +62,18 @@ def vendor_place(folder: ConnectorFolder, connector: Connector, canonical: str, 
     return carrier, place
 
 
+def _wrapped(folder: ConnectorFolder, word: str) -> str:
+    schema = folder.schema(word) or {"fields": {}}
+    wrapper = schema["fields"].get(word.lower(), {})
+    return f"{word.lower()}." if wrapper.get("object") == word else ""
+
+
 def of_mapping(fields: list[OwnField], connector: Connector, written: str | None) -> list[FieldAddition]:
     """What the own fields add to a mapping that writes ``written``, a vendor's object or a canonical one."""
     added = []
     for field in fields:
         if written == field.vendor_object:
-            added.append(FieldAddition(field.target, f"input.extensions.{field.name}", field.kind))
+            added.append(FieldAddition(field.written, f"input.extensions.{field.name}", field.kind))
         elif written and _carrier(connector, written, field) == field.vendor_object:
             added.append(FieldAddition(f"extensions.{field.name}", f"body.{field.target}", field.kind))
     return added

@@ -108,6 +108,13 @@ def test_an_own_field_goes_from_end_to_end_by_one_line(folder: Path) -> None:
     assert release.connections["salesforce"].extra_fields == {"Opportunity": ("Promo__c",)}
 
 
+def test_an_own_field_goes_inside_where_the_vendor_wraps_its_object(folder: Path) -> None:
+    add(folder, "fields:\n  customer.extensions.tier: {zendesk: Organization.organization_fields.tier}\n")
+    mapping = compiled(folder).mapping("zendesk", "organization.outbound.jsonata")
+    sent = mapping({"input": {"customer": {"name": "A"}, "extensions": {"tier": "1"}}})
+    assert sent["organization"]["organization_fields"]["tier"] == "1"
+
+
 def test_code_tables_take_the_landscapes_own_rows(folder: Path) -> None:
     context = {"input": {"name": "A", "addresses": [{"address": {"country": "NO"}}]}}
     assert compiled(folder).mapping("sap", "customer.outbound.jsonata")(context)["Country"] == "NO"

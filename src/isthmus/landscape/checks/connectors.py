@@ -18,6 +18,7 @@ from isthmus.landscape.reading import FILE, Landscape
 from isthmus.landscape.settings_schema import check_settings_schema, settings_schema
 
 _SETTING = re.compile(r"\{settings\.([A-Za-z_]\w*)\}")
+_TEXT = re.compile(r"\{texts\.([A-Za-z_]\w*)\}")
 _READS = ("GET ", "HEAD ")
 
 
@@ -85,6 +86,10 @@ def _check_settings(document: Document, descriptor: Connector, findings: Finding
             if name not in known:
                 what = f"{dotted(path)} asks for the setting {name!r}, which settings does not declare"
                 findings.error(document.file, document.at(*path), what, mend=did_you_mean(name, known))
+        for name in _TEXT.findall(text):
+            if name not in descriptor.texts:
+                what = f"{dotted(path)} asks for the text {name!r}, which texts does not have"
+                findings.error(document.file, document.at(*path), what, mend=did_you_mean(name, descriptor.texts))
     for name, channel in descriptor.inbound.items():
         if channel.verify and channel.verify.secret not in known:
             path = ("inbound", name, "verify", "secret")

@@ -82,7 +82,7 @@ def _check_mapping(
         mend = "begin the file with  /* writes: <object> */, the vendor's or the canonical one"
         findings.error(shown, Position(1, 1), what, mend=mend)
     elif folder.schema(name):
-        own = {field.target for field in additions(landscape, connection) if field.vendor_object == name}
+        own = {field.written for field in additions(landscape, connection) if field.vendor_object == name}
         for path, line, column in written:
             _check_vendor_field(folder, name, path, own, shown, Position(line, column), findings)
     elif name in OBJECTS:
