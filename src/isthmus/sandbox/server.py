@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from isthmus.sandbox.desk import Desk
+from isthmus.sandbox.tls import OnePort
 from isthmus.sandkit.routes import Answer, Request
 from isthmus.sandkit.standin import Cut, Sandbox
 
@@ -30,15 +31,26 @@ class SandboxServer:
         self._desk = Desk(self.sandboxes)
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.ServerRunner | None = None
+        self._both: OnePort | None = None
         self.ports: dict[str, int] = {}
 
-    async def start(self, port: int = 0, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None) -> None:
-        """Listen on ``port`` (0: any free one) and, with ``tls``, on ``tls_port`` too; see ``ports``."""
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None))
+    async def start(
+        self, port: int = 0, *, tls_port: int | None = None, tls: ssl.SSLContext | None = None, one_port: bool = False
+    ) -> None:
+        """Listen on ``port`` (0: any free one) and, with ``tls``, on ``tls_port`` too; see ``ports``.
+
+        With ``one_port`` both HTTP and HTTPS are spoken on ``port``.
+        """
+        handlers = web.Server(self._serve, access_log=None)
+        self._runner = web.ServerRunner(handlers)
         await self._runner.setup()
-        self.ports["http"] = await self._listen(port, None)
-        if tls is not None:
-            self.ports["https"] = await self._listen(tls_port or 0, tls)
+        if tls is not None and one_port:
+            self._both = OnePort(handlers, tls)
+            self.ports["http"] = self.ports["https"] = await self._both.listen(self._host, port)
+        else:
+            self.ports["http"] = await self._listen(port, None)
+            if tls is not None:
+                self.ports["https"] = await self._listen(tls_port or 0, tls)
         for sandbox in self.sandboxes.values():
             for push in sandbox.pushes:
                 self._keep(push.run())
@@ -48,6 +60,8 @@ class SandboxServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._both is not None:
+            await self._both.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -59,9 +73,8 @@ class SandboxServer:
         assert self._runner is not None
         site = web.TCPSite(self._runner, self._host, port, ssl_context=tls, backlog=1024)
         await site.start()
-        server = site._server
-        assert isinstance(server, asyncio.Server)
-        return int(server.sockets[0].getsockname()[1])
+        assert self._runner.addresses
+        return int(self._runner.addresses[-1][1])
 
     def _keep(self, work: Awaitable[None]) -> None:
         async def guarded() -> None:
