@@ -69,6 +69,8 @@ class Deliverer:
             outcome = await self._send(d)
             if outcome.succeeded:
                 return self._picked(d, outcome)
+            if _gone(d.request, outcome):
+                return {}
             if outcome.failure is not None and outcome.failure.verdict == "reject" and not outcome.doubtful:
                 raise Park(parked(d.bound, outcome, d.asking.step))
             if outcome.doubtful:
@@ -221,6 +223,12 @@ class Deliverer:
                 return
 
         self._store.ride(work)
+
+
+def _gone(request: Request, outcome: Outcome) -> bool:
+    """Asked to delete what is not there: that is what was wanted, whoever did it."""
+    failure = outcome.failure
+    return request.request.startswith("DELETE ") and failure is not None and failure.status in request.missing
 
 
 def idempotency_of(once: Once, row: Row) -> tuple[str, str] | None:

@@ -39,10 +39,25 @@ class Reader:
         """The canonical object(s), or None where there is none; ``at`` names a connection. Raises Park or Later."""
         arguments = argument.model_dump(mode="json", exclude_none=True)
         bound = await self._bindings.bind(asking, operation, arguments, asking.key, self._store.clock(), at)
-        objects = await self.objects(asking, bound, bound.requests.single, pages=bound.requests.pages)
+        objects = await self._found(asking, bound)
         if operation.many:
-            return tuple([await self.canonical(bound, item) for item in _items(objects)])
+            made = [await self.canonical(bound, item) for item in _items(objects)]
+            return tuple([each for each in made if each is not None])
         return await self.canonical(bound, objects[0]) if objects and objects[0] is not None else None
+
+    async def _found(self, asking: Asking, bound: Bound) -> list[Any]:
+        """What the operation's request finds; of a sequence its ``result``, the others' objects are ``parts``."""
+        if not bound.requests.sequence:
+            return await self.objects(asking, bound, bound.requests.single, pages=bound.requests.pages)
+        found: dict[str, list[Any]] = {}
+        last = ""
+        for part in bound.requests.sequence:
+            if part.when is not None and not bound.evaluate(part.when, bound.context):
+                continue
+            last = part.part
+            found[last] = await self.objects(asking, bound, part)
+            bound.context["parts"][last] = found[last][0] if found[last] else None
+        return found.get(bound.requests.result or last, [])
 
     async def objects(self, asking: Asking, bound: Bound, request: Request, *, pages: bool = False) -> list[Any]:
         """What ``found`` picks from each page; empty where the vendor says there is none."""
