@@ -132,6 +132,7 @@ def _connection(landscape: Landscape, name: str, shape: LandscapeShape) -> Conne
         connector=connector,
         settings=settings,
         limits=connector.limits.model_copy(update=given),
+        deadline_s=read_duration(entry.deadline).total_seconds() if entry.deadline else None,
         settle_s=(read_duration(entry.settle) if entry.settle else connector.settle).total_seconds(),
         folder=folder,
         mappings={file: text for file, (text, _) in texts.items()},

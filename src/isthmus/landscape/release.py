@@ -29,6 +29,8 @@ class ConnectionPlan:
     connector: Connector
     settings: Mapping[str, Any]
     limits: Limits
+    #: how long the vendor may work on a call, where the landscape knows better than the connector
+    deadline_s: float | None
     settle_s: float
     folder: ConnectorFolder
     #: mapping file → text, the landscape's overrides applied

@@ -57,7 +57,7 @@ class Bound:
     @property
     def deadline_s(self) -> float:
         """How long the vendor may work on a call, in seconds."""
-        return getattr(self.plan, "deadline_s", None) or self.requests.deadline.total_seconds()
+        return self.plan.deadline_s or self.requests.deadline.total_seconds()
 
     def evaluate(self, expression: str, context: Mapping[str, Any] | Any) -> Any:
         """Evaluate one of the descriptor's expressions."""
