@@ -255,6 +255,19 @@ def test_deep_inserts_take_arrays_and_results(sap: SapCaller) -> None:
     assert made["RequestedDeliveryDate"] == "/Date(1798070400000)/"
 
 
+def test_what_a_creation_answers_is_what_stands_there(sap: SapCaller) -> None:
+    price = {"ConditionType": "PMP0", "ConditionRateValue": "5", "ConditionCurrency": "EUR"}
+    text = {"Language": "EN", "LongTextID": "0001", "LongText": "A note"}
+    lines = [
+        {"Material": "X-100", "RequestedQuantity": "1", "to_PricingElement": [price], "to_ScheduleLine": []},
+        {"Material": "S-108", "RequestedQuantity": "2", "ExternalItemID": "b", "to_Text": [text]},
+    ]
+    made = sap.create(f"{ORDERS}/A_SalesOrder", order_body("same", to_Item=lines, to_Partner=[], to_Text=[text]))
+    inside = ("to_PricingElement", "to_ScheduleLine", "to_Text")
+    expand = ",".join(["to_Item", "to_Partner", "to_Text", *(f"to_Item/{name}" for name in inside)])
+    assert sap.read(f"{ORDERS}/A_SalesOrder('{made['SalesOrder']}')", expand=expand) == made
+
+
 def test_methods_travel_in_tunnels(sap: SapCaller) -> None:
     made = sap.order("tunnel", ("X-100", "1"))
     headers = {"X-HTTP-Method": "MERGE", "If-Match": made["__metadata"]["etag"]}

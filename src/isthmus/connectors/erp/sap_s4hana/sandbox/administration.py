@@ -198,6 +198,9 @@ class Administration:
     def _credit_limit(self, key: str, values: Values) -> Row:
         self._only("credit_limit", values, "limit", "currency")
         limit = f"{number_of(values['limit'], 'limit'):f}"
+        if key == "*":
+            self._system.world.execute("UPDATE _credit SET credit_limit = ?", (limit,))
+            return {"customer": "*", "credit_limit": limit}
         if not self._system.world.update("_credit", {"credit_limit": limit}, {"customer": key}):
             area = self._system.row("A_CustomerSalesArea", Customer=key)
             if area is None:

@@ -19,7 +19,7 @@ from isthmus.connectors.erp.sap_s4hana.sandbox.errors import business, no_entity
 from isthmus.connectors.erp.sap_s4hana.sandbox.pdf import write_pdf
 from isthmus.connectors.erp.sap_s4hana.sandbox.pricing import amount_text
 from isthmus.connectors.erp.sap_s4hana.sandbox.progress import open_value, renew
-from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, merged, minor_units
+from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, minor_units
 from isthmus.sandkit.world import Row
 
 FIRST_DOCUMENT, FIRST_JOURNAL_ENTRY = 90000001, 9400000001
@@ -83,8 +83,8 @@ class BillingDocuments:
             items.append({**made, **item.columns, **key, **written, "TransactionCurrency": currency})
             conditions = [*item.prices, _tax_condition(item.net, share, bill.tax, currency)]
             prices += [{**row, **key, "TransactionCurrency": currency} for row in conditions]
-        system.insert("A_BillingDocumentItem", merged(items))
-        system.insert("A_BillingDocumentItemPrcgElmnt", merged(prices))
+        system.insert("A_BillingDocumentItem", items)
+        system.insert("A_BillingDocumentItemPrcgElmnt", prices)
         self._write_partners(number, bill)
         if bill.category == "M":
             self._credit.note(f"invoice {number}", "receivables", bill.source["SoldToParty"], currency, net + tax)

@@ -16,7 +16,7 @@ from isthmus.connectors.erp.sap_s4hana.sandbox.schema import ODataService
 ROOT = "/sap/opu/odata/sap/"
 _SEGMENT = re.compile(r"([^()]+)(?:\((.*)\))?", re.DOTALL)
 _PART = re.compile(r"(?:[^/']|'(?:[^']|'')*')+")
-_PREDICATE = re.compile(r"(?:(\w+)\s*=\s*)?((?:[^,']|'(?:[^']|'')*')+)")
+_PREDICATE = re.compile(r"\s*(?:(\w+)\s*=\s*)?((?:[^,']|'(?:[^']|'')*')+)")
 
 
 @dataclass(frozen=True, slots=True)

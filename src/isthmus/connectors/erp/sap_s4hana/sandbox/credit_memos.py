@@ -16,7 +16,7 @@ from isthmus.connectors.erp.sap_s4hana.sandbox.errors import business, no_entity
 from isthmus.connectors.erp.sap_s4hana.sandbox.materials import unit_columns
 from isthmus.connectors.erp.sap_s4hana.sandbox.pricing import MANUAL_TYPES, amount_text, rounded
 from isthmus.connectors.erp.sap_s4hana.sandbox.salesdoc import manual_price
-from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, merged, minor_units, quantity_text, thousandths
+from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, minor_units, quantity_text, thousandths
 from isthmus.connectors.erp.sap_s4hana.sandbox.taxes import CONDITION, spread
 from isthmus.sandkit.world import Row
 
@@ -67,14 +67,14 @@ class CreditMemoRequests:
             "OverallSDDocumentRejectionSts": "A",
         }
         system.insert("A_CreditMemoRequest", [row])
-        system.insert("A_CreditMemoRequestItem", merged(items))
+        system.insert("A_CreditMemoRequestItem", items)
         partners = [
             {"CreditMemoRequest": request, "PartnerFunction": name, "Customer": invoice["SoldToParty"]}
             for name in ("SP", "BP", "PY")
         ]
         system.insert("A_CreditMemoReqPartner", partners)
         texts = [{"Language": "EN", **text.values, "CreditMemoRequest": request} for text in draft.nested("to_Text")]
-        system.insert("A_CreditMemoReqText", merged(texts))
+        system.insert("A_CreditMemoReqText", texts)
         return self._request(request)
 
     def _invoice(self, values: Row) -> Row:
@@ -114,7 +114,7 @@ class CreditMemoRequests:
         shares = _tax_shares(rows, prices, invoice["TransactionCurrency"])
         for tax_row, share in zip((p for p in prices if p["ConditionClass"] == "D"), shares, strict=True):
             tax_row["ConditionAmount"] = amount_text(share, invoice["TransactionCurrency"])
-        self._system.insert("A_CreditMemoReqItemPrcgElmnt", merged(prices))
+        self._system.insert("A_CreditMemoReqItemPrcgElmnt", prices)
         return rows
 
     def _item(self, request: str, number: str, item: Row, values: Row, entered: Sequence[Draft]) -> Row:

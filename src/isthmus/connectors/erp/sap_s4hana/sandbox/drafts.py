@@ -45,7 +45,8 @@ class Draft:
         for name, children in self.children.items():
             inner = Shape()
             for child in children:
-                inner.expand.update(child.shape().expand)
+                if child.children:
+                    inner.expand.update(child.shape().expand)
             shape.expand[name] = inner
         return shape
 

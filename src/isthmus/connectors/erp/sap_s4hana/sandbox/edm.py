@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from json.encoder import encode_basestring
 from typing import Any
 
 from isthmus.connectors.erp.sap_s4hana.sandbox.errors import bad_value, unread_property
@@ -71,6 +72,10 @@ class Property:
     def wire(self) -> Callable[[Any], Any] | None:
         """The function from stored to JSON value; None where they are the same."""
         return _WIRES.get(self.edm)
+
+    def json_text(self) -> Callable[[Any], str]:
+        """The function from stored value to JSON text, for answers with many values."""
+        return _TEXTS[self.edm]
 
     def converted(self, text: str) -> str:
         """The text after SAP's conversion exit: leading zeros of a number go."""
@@ -188,5 +193,30 @@ _WIRES: dict[str, Callable[[Any], Any]] = {
     "Edm.DateTime": lambda value: None if value is None else f"/Date({value})/",
     "Edm.DateTimeOffset": lambda value: None if value is None else f"/Date({value}+0000)/",
     "Edm.Boolean": bool,
+}
+
+
+def _date_text(value: int | None) -> str:
+    return "null" if value is None else f'"/Date({value})/"'
+
+
+def _instant_text(value: int | None) -> str:
+    return "null" if value is None else f'"/Date({value}+0000)/"'
+
+
+def _nullable_text(value: str | None) -> str:
+    return "null" if value is None else encode_basestring(value)
+
+
+_TEXTS: dict[str, Callable[[Any], str]] = {
+    "Edm.String": encode_basestring,
+    "Edm.Decimal": encode_basestring,
+    "Edm.Int64": encode_basestring,
+    "Edm.DateTime": _date_text,
+    "Edm.DateTimeOffset": _instant_text,
+    "Edm.Boolean": lambda value: "true" if value else "false",
+    "Edm.Int32": str,
+    "Edm.Time": _nullable_text,
+    "Edm.Guid": _nullable_text,
 }
 KINDS = tuple(_READERS)

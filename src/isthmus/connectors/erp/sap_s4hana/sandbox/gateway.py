@@ -173,7 +173,7 @@ class Gateway:
         nodes = grow(self._system, call.service, place.entity, page.rows, shape)
         here = self._here(place)
         if call.json_wanted:
-            return _json(200, {"d": JsonWriter(call.service, call.root).feed(nodes, shape, page, here)})
+            return _text(200, JsonWriter(call.service, call.root).feed(nodes, shape, page, here), {})
         writer = atom.AtomWriter(call.service, call.root, self._system.now())
         return Answer(200, writer.feed(nodes, shape, page, here), content_type=_ATOM.format("feed"))
 
@@ -188,8 +188,7 @@ class Gateway:
     def _here(self, place: Place) -> str:
         if place.parent is None:
             return place.entity.name
-        navigation, row = place.parent
-        parent = next(e for e in self._system.dictionary.entities.values() if navigation in e.navigations.values())
+        parent, navigation, row = place.parent
         return f"{address_of(parent, row)}/{navigation.name}"
 
     def _entry(
@@ -198,7 +197,7 @@ class Gateway:
         etag = etag_of(node.entity, node.row)
         named = {**(headers or {}), **({"ETag": etag} if etag else {})}
         if call.json_wanted:
-            return _json(status, {"d": JsonWriter(call.service, call.root).entry(node, shape)}, named)
+            return _text(status, JsonWriter(call.service, call.root).entry(node, shape), named)
         body = atom.AtomWriter(call.service, call.root, self._system.now()).entry(node, shape)
         return Answer(status, body, named, _ATOM.format("entry"))
 
@@ -273,6 +272,10 @@ class Gateway:
             return Answer(200, body, content_type=_XML)
         entries = [result_entry(call.service, function.returns, values) for values in found]
         return _json(200, {"d": {"results": entries} if function.many else {function.name: entries[0]}})
+
+
+def _text(status: int, entry: str, headers: dict[str, str]) -> Answer:
+    return Answer(status, f'{{"d":{entry}}}', headers, _JSON)
 
 
 def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Answer:

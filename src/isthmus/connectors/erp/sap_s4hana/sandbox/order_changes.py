@@ -1,7 +1,7 @@
 """Changes to sales orders: header, items, partners, texts and prices, with everything counted anew.
 
 A changed quantity or price is priced again; taxes are spread anew over the living items; what is rejected gives
-its stock back. The customer's block is no reason against changing an order that exists.
+its stock back. A blocked customer's order can be changed, but gets no new items.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from isthmus.connectors.erp.sap_s4hana.sandbox.progress import (
     renew,
 )
 from isthmus.connectors.erp.sap_s4hana.sandbox.salesdoc import Item, SalesDocument, manual_price, schedule
-from isthmus.connectors.erp.sap_s4hana.sandbox.system import merged, quantity_text, thousandths
+from isthmus.connectors.erp.sap_s4hana.sandbox.system import quantity_text, thousandths
 from isthmus.connectors.erp.sap_s4hana.sandbox.taxes import CONDITION, Tax
 from isthmus.sandkit.world import Row
 
@@ -216,7 +216,7 @@ class OrderChanges:
         key = {"SalesOrder": item["SalesOrder"], "SalesOrderItem": item["SalesOrderItem"]}
         add_taxes(setting, [line])
         self._system.delete("A_SalesOrderItemPrElement", **key)
-        self._system.insert("A_SalesOrderItemPrElement", merged({**key, **row} for row in line.conditions))
+        self._system.insert("A_SalesOrderItemPrElement", [{**key, **row} for row in line.conditions])
         net = amount_text(line.net, setting.currency)
         self._system.update("A_SalesOrderItem", item, {"NetAmount": net, "Subtotal1Amount": net})
 
@@ -257,7 +257,7 @@ class OrderChanges:
             first = remade.schedule[0]
             confirmed = quantity_text(thousandths(first["ConfdOrderQtyByMatlAvailCheck"]) + issued)
             first.update(ConfdOrderQtyByMatlAvailCheck=confirmed, DeliveredQtyInOrderQtyUnit=quantity_text(issued))
-        self._system.insert("A_SalesOrderScheduleLine", merged({**key, **row} for row in remade.schedule))
+        self._system.insert("A_SalesOrderScheduleLine", [{**key, **row} for row in remade.schedule])
         self._system.update("A_SalesOrderItem", item, {"ConfdDelivQtyInOrderQtyUnit": remade.confirmed()})
 
     def _recount(self, header: Row) -> None:

@@ -6,6 +6,7 @@ open of it. Every change moves the order's LastChangeDateTime, and with it the o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,8 +16,9 @@ from isthmus.connectors.erp.sap_s4hana.sandbox.drafts import Draft
 from isthmus.connectors.erp.sap_s4hana.sandbox.errors import business, business_all, no_entity
 from isthmus.connectors.erp.sap_s4hana.sandbox.pricing import amount_text, header_tax
 from isthmus.connectors.erp.sap_s4hana.sandbox.progress import delivered_quantities
+from isthmus.connectors.erp.sap_s4hana.sandbox.reading import Node
 from isthmus.connectors.erp.sap_s4hana.sandbox.salesdoc import Item, SalesDesk, SalesDocument, item_columns
-from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, merged
+from isthmus.connectors.erp.sap_s4hana.sandbox.system import System
 from isthmus.sandkit.world import Row
 
 FIRST_ORDER = 4500001
@@ -28,23 +30,29 @@ class Orders:
     def __init__(self, system: System, desk: SalesDesk) -> None:
         self.system, self.desk = system, desk
 
-    def create(self, draft: Draft) -> Row:
-        """Create an order with everything nested in it; the order's row. Raises ODataError where SAP refuses."""
+    def create(self, draft: Draft) -> Node:
+        """Create an order with everything nested in it; the order as a tree. Raises ODataError where SAP refuses."""
         if draft.nested("to_PricingElement"):
             raise business("V1/217", "Header conditions cannot be entered manually", "to_PricingElement")
         document = self.desk.document(dict(draft.values), draft.nested("to_Item"), draft.nested("to_Partner"))
         order = self.system.number("sales_order", FIRST_ORDER)
         row = self._header(order, document)
-        self.system.insert("A_SalesOrder", [row])
-        self._write_partners(order, document)
-        self._write_texts("A_SalesOrderText", {"SalesOrder": order}, draft.nested("to_Text"))
-        self.write_items(order, document, draft.nested("to_Item"))
-        tax = header_tax(document.setting, document.net, document.tax)
-        self.system.insert("A_SalesOrderHeaderPrElement", [{"SalesOrder": order, **tax}])
+        tax = {"SalesOrder": order, **header_tax(document.setting, document.net, document.tax)}
+        node = self._written("A_SalesOrder", [row])[0]
+        node.children = {
+            "to_Partner": self._write_partners(order, document),
+            "to_Text": self._write_texts("A_SalesOrderText", {"SalesOrder": order}, draft.nested("to_Text")),
+            "to_Item": self.write_items(order, document, draft.nested("to_Item")),
+            "to_PricingElement": self._written("A_SalesOrderHeaderPrElement", [tax]),
+        }
         self._note_credit(document, order)
-        made = self.system.row("A_SalesOrder", SalesOrder=order)
-        assert made is not None
-        return made
+        return node
+
+    def _written(self, entity: str, rows: Sequence[Row]) -> list[Node]:
+        """Write rows; the nodes that reading them back would give."""
+        self.system.insert(entity, rows)
+        found = self.system.entity(entity)
+        return [Node(found, {**found.initial, **row}) for row in rows]
 
     def _header(self, order: str, document: SalesDocument) -> Row:
         area, setting, today = document.sold_to.area, document.setting, self.system.today()
@@ -78,7 +86,7 @@ class Orders:
             "TotalCreditCheckStatus": document.credit_status,
         }
 
-    def _write_partners(self, order: str, document: SalesDocument) -> None:
+    def _write_partners(self, order: str, document: SalesDocument) -> list[Node]:
         numbers = list(dict.fromkeys(document.sold_to.partners.values()))
         marks = ", ".join("?" * len(numbers))
         sql = f"SELECT BusinessPartner, AddressID FROM A_BusinessPartnerAddress WHERE BusinessPartner IN ({marks})"  # noqa: S608
@@ -90,31 +98,32 @@ class Orders:
                 "Customer": number,
                 "AddressID": addresses.get(number, ""),
             }
-            for function, number in document.sold_to.partners.items()
+            for function, number in sorted(document.sold_to.partners.items())
         ]
-        self.system.insert("A_SalesOrderHeaderPartner", rows)
+        return self._written("A_SalesOrderHeaderPartner", rows)
 
-    def _write_texts(self, entity: str, key: Mapping[str, str], drafts: Sequence[Draft]) -> None:
+    def _write_texts(self, entity: str, key: Mapping[str, str], drafts: Sequence[Draft]) -> list[Node]:
         texts = [{"Language": "EN", **draft.values, **key} for draft in drafts]
         if any(not text.get("LongTextID") for text in texts):
             raise business("TD/600", "Enter a text ID", "to_Text")
-        self.system.insert(entity, merged(texts))
+        return self._written(entity, texts)
 
-    def write_items(self, order: str, document: SalesDocument, drafts: Sequence[Draft]) -> None:
+    def write_items(self, order: str, document: SalesDocument, drafts: Sequence[Draft]) -> list[Node]:
         """Write items with their prices, schedule lines and texts, and reserve what was promised for them."""
-        if not document.items:
-            return
-        system = self.system
-        system.insert("A_SalesOrderItem", merged([self._item(order, document, item) for item in document.items]))
+        items = self._written("A_SalesOrderItem", [self._item(order, document, item) for item in document.items])
         prices = [{"SalesOrder": order, **row} for item in document.items for row in item.line.conditions]
-        system.insert("A_SalesOrderItemPrElement", merged(prices))
         lines = [{"SalesOrder": order, **row} for item in document.items for row in item.schedule]
-        system.insert("A_SalesOrderScheduleLine", merged(lines))
+        priced = _by_item(self._written("A_SalesOrderItemPrElement", prices))
+        scheduled = _by_item(self._written("A_SalesOrderScheduleLine", lines))
         self.desk.availability.reserve(order, [promise for item in document.items for promise in item.promises])
-        for item, draft in zip(document.items, drafts, strict=True):
-            if draft.nested("to_Text"):
-                key = {"SalesOrder": order, "SalesOrderItem": item.number}
-                self._write_texts("A_SalesOrderItemText", key, draft.nested("to_Text"))
+        for node, item, draft in zip(items, document.items, drafts, strict=True):
+            key = {"SalesOrder": order, "SalesOrderItem": item.number}
+            node.children = {
+                "to_PricingElement": priced[item.number],
+                "to_ScheduleLine": scheduled[item.number],
+                "to_Text": self._write_texts("A_SalesOrderItemText", key, draft.nested("to_Text")),
+            }
+        return items
 
     def _item(self, order: str, document: SalesDocument, item: Item) -> Row:
         goods = item.line.material.delivered
@@ -187,3 +196,10 @@ class Orders:
         changes = {"SalesDocApprovalStatus": status, **self.system.touched(header["LastChangeDateTime"])}
         self.system.update("A_SalesOrder", header, changes)
         return [{"Boolean": 1}]
+
+
+def _by_item(nodes: Sequence[Node]) -> dict[str, list[Node]]:
+    found: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        found[node.row["SalesOrderItem"]].append(node)
+    return found

@@ -41,7 +41,7 @@ class Place:
     entity: EntityType
     where: dict[str, Any]
     single: bool
-    parent: tuple[Navigation, Row] | None = None
+    parent: tuple[EntityType, Navigation, Row] | None = None
     prop: str | None = None
     tail: str = ""  # "", "$count", "$value" or "$links"
 
@@ -86,9 +86,9 @@ def _next_place(system: System, service: ODataService, place: Place, step: Segme
     target = service.entities[navigation.target]
     where = {remote: row[local] for local, remote in navigation.joins}
     if not navigation.many:
-        return Place(target, where, True, (navigation, row), tail=place.tail)
+        return Place(target, where, True, (place.entity, navigation, row), tail=place.tail)
     keys, single = _keyed(target, step)
-    return Place(target, {**keys, **where}, single, (navigation, row), tail=place.tail)
+    return Place(target, {**keys, **where}, single, (place.entity, navigation, row), tail=place.tail)
 
 
 def one_row(system: System, place: Place) -> Row:

@@ -107,7 +107,9 @@ class SalesDesk:
             line = _line(number, draft, material)
             quantity = thousandths(line.base_quantity) if material.delivered else 0
             plant = draft.values.get("ProductionPlant") or draft.values.get("Plant") or material.plant
-            items.append(Item(number, draft.values, line, Wish(number, material.number, plant, quantity, by)))
+            asked = draft.first("to_ScheduleLine")
+            day = (asked.values.get("RequestedDeliveryDate") if asked else None) or by
+            items.append(Item(number, draft.values, line, Wish(number, material.number, plant, quantity, day)))
         if not messages and items:
             messages = price(self.system, setting, [item.line for item in items])
         if messages:

@@ -12,7 +12,7 @@ with SAP's ALPHA conversion, ``#`` item number, ``=`` only SAP sets it, ``+`` se
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -59,7 +59,9 @@ class EntityType:
     properties: dict[str, Property]
     navigations: dict[str, Navigation]
     etag: str = ""
-    wires: list[tuple[str, Callable[[Any], Any] | None]] = field(default_factory=list)
+    texts: list[tuple[str, Callable[[Any], str]]] = field(default_factory=list)
+    template: str = ""
+    initial: Row = field(default_factory=dict)
     keys: list[Property] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,15 +75,9 @@ class EntityType:
 
     def refresh(self) -> None:
         """Work out anew what is kept for speed, after the properties changed."""
-        self.wires = [(prop.name, prop.wire()) for prop in self.properties.values()]
-
-    def blank(self) -> Row:
-        """A row with every property at its initial value."""
-        return {prop.name: prop.default for prop in self.properties.values()}
-
-    def key_of(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The row's key values in order."""
-        return tuple(row[prop.name] for prop in self.keys)
+        self.texts = [(prop.name, prop.json_text()) for prop in self.properties.values()]
+        self.template = ",".join(f'"{name}":%s' for name in self.properties)
+        self.initial = {prop.name: prop.default for prop in self.properties.values()}
 
     def default_order(self) -> str:
         """SQL that orders by key; item numbers as numbers."""
@@ -195,11 +191,6 @@ def _read_navigation(line: str) -> Navigation:
     name, target, joins = line.split()
     pairs = tuple((local, remote or local) for local, _, remote in (pair.partition("=") for pair in joins.split(",")))
     return Navigation(name, target[:-1], target[-1] == "*", target[-1] == "1", pairs)
-
-
-def defined(entities: Mapping[str, EntityType], names: Iterable[str]) -> dict[str, EntityType]:
-    """Some of the entity types, in the order asked for."""
-    return {name: entities[name] for name in names}
 
 
 def _sql_literal(value: Any) -> str:

@@ -77,6 +77,4 @@ class Simulation:
 
     def _node(self, entity: str, values: Mapping[str, Any]) -> Node:
         found = self._system.entity(entity)
-        row = found.blank()
-        row.update((name, value) for name, value in values.items() if name in row)
-        return Node(found, row)
+        return Node(found, {**found.initial, **values})

@@ -6,7 +6,7 @@ sees (stock, conditions, credit) quantities are INTEGER thousandths, so that SQL
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -100,16 +100,23 @@ class System:
         return self.world.rows(sql, list(key.values()))
 
     def insert(self, entity: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert rows that have the same columns, in one statement for each hundred."""
+        """Insert rows, a hundred in one statement; a column that only some of them name is initial in the others."""
+        if not rows:
+            return
+        columns = list(rows[0])
+        if any(row.keys() != rows[0].keys() for row in rows):
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+        initial = self.dictionary.entities[entity].initial if entity in self.dictionary.entities else {}
         for start in range(0, len(rows), 100):
             part = rows[start : start + 100]
-            columns = list(part[0])
             marks = "(" + ", ".join("?" * len(columns)) + ")"
             sql = (
                 f"INSERT INTO {quoted(entity)} ({', '.join(map(quoted, columns))}) "  # noqa: S608
                 f"VALUES {', '.join([marks] * len(part))}"
             )
-            self.world.execute(sql, [row[column] for row in part for column in columns])
+            self.world.execute(
+                sql, [row[column] if column in row else initial.get(column) for row in part for column in columns]
+            )
 
     def update(self, entity: str, row: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """Change some columns of one row."""
@@ -137,10 +144,3 @@ class System:
         row = self.row(entity, **key)
         if row is not None:
             self.update(entity, row, self.touched(row["LastChangeDateTime"]))
-
-
-def merged(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Rows completed to the same columns, so that they can be inserted together; missing values become None."""
-    listed = [dict(row) for row in rows]
-    columns = {column: None for row in listed for column in row}
-    return [{**columns, **row} for row in listed]
