@@ -145,9 +145,11 @@ def number(value: Any) -> Decimal:
 
 
 def written(value: Decimal) -> str:
-    """The decimal in plain digits, never with an exponent."""
+    """The decimal in plain digits, never with an exponent, and no minus before zero."""
     text = str(value)
-    return text if "E" not in text else format(value, "f")
+    if "E" in text:
+        text = format(value, "f")
+    return text if value or text[0] != "-" else text[1:]
 
 
 def currency_decimals(currency: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from isthmus.mapping.errors import place
+from isthmus.mapping.errors import MappingError, place
 from isthmus.mapping.shapes import Shape, shape_of
 from isthmus.mapping.syntax import parse
 
@@ -26,7 +26,11 @@ class FieldFlow:
 
 @lru_cache(maxsize=512)
 def _shape(text: str, file: str) -> Shape:
-    return shape_of(parse(text, file=file))
+    tree = parse(text, file=file)
+    try:
+        return shape_of(tree)
+    except RecursionError:
+        raise MappingError("nested too deeply to be followed", file=file, line=1, column=1) from None
 
 
 def lineage(text: str, *, file: str = "<mapping>") -> list[FieldFlow]:

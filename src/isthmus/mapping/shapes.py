@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-_DEPTH_MAX: Final = 60
 _FIRST: Final = frozenset(
     {"filter", "reverse", "sort", "distinct", "single", "append", "merge", "map", "each", "reduce"}
 )
@@ -85,7 +84,7 @@ def joined(shapes: Iterable[Shape]) -> Shape:
 def shape_of(tree: Any) -> Shape:
     """The shape of what a whole text gives."""
     root = Shape(frozenset({ROOT}))
-    return _Reader(root).read(tree, root, {}, 0)
+    return _Reader(root).read(tree, root, {})
 
 
 Names = dict[str, Shape]
@@ -96,36 +95,35 @@ class _Reader:
 
     def __init__(self, root: Shape) -> None:
         self.root = root
+        self._called: set[int] = set()
 
-    def read(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
-        if depth > _DEPTH_MAX:
-            return Shape()
+    def read(self, node: Any, here: Shape, names: Names) -> Shape:
         read = getattr(self, f"_{node.type}", None)
-        shape = read(node, here, names, depth + 1) if read else self._any(node, here, names, depth + 1)
-        shape = self._filtered(node.predicate, shape, names, depth)
+        shape = read(node, here, names) if read else self._any(node, here, names)
+        shape = self._filtered(node.predicate, shape, names)
         if node.group is not None:
-            shape = self._object(node.group, shape, names, depth)
+            shape = self._object(node.group, shape, names)
         return replace(shape, array=True) if node.keep_array and not shape.array else shape
 
-    def _any(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _any(self, node: Any, here: Shape, names: Names) -> Shape:
         below = [part for part in (node.lhs, node.rhs, node.expression) if hasattr(part, "type")]
-        return Shape(frozenset().union(*(self.read(part, here, names, depth).whole() for part in below)))
+        return Shape(frozenset().union(*(self.read(part, here, names).whole() for part in below)))
 
-    def _path(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _path(self, node: Any, here: Shape, names: Names) -> Shape:
         shape, names = here, dict(names)
         for step in node.steps:
             if step.type == "name":
                 found = shape.step(str(step.value))
             elif step.type == "sort":
-                looked = [self.read(term.expression, shape, names, depth).whole() for term in step.terms]
+                looked = [self.read(term.expression, shape, names).whole() for term in step.terms]
                 found = shape.because(frozenset().union(*looked))
             else:
-                found = self.read(step, shape, names, depth)
+                found = self.read(step, shape, names)
                 if step.type == "unary":
                     found = replace(
                         found, array=True, also=found.also | (shape.also if shape is not here else frozenset())
                     )
-            found = self._filtered(step.stages, found, names, depth)
+            found = self._filtered(step.stages, found, names)
             if step.index:
                 names[str(step.index)] = Shape()
             if step.focus:
@@ -134,82 +132,96 @@ class _Reader:
                 shape = found
         return shape
 
-    def _filtered(self, filters: Any, shape: Shape, names: Names, depth: int) -> Shape:
+    def _wildcard(self, node: Any, here: Shape, names: Names) -> Shape:
+        return joined([Shape(here.sources, here.also), *here.fields.values()])
+
+    _descendant = _wildcard
+
+    def _parent(self, node: Any, here: Shape, names: Names) -> Shape:
+        return Shape(frozenset(path.rpartition(".")[0] for path in here.sources), here.also)
+
+    def _filtered(self, filters: Any, shape: Shape, names: Names) -> Shape:
         for one in filters or ():
             if one.type == "index":
                 names[str(one.value)] = Shape()
             elif one.expr.type != "number":
-                shape = shape.because(self.read(one.expr, shape, names, depth).whole())
+                shape = shape.because(self.read(one.expr, shape, names).whole())
             else:
                 shape = replace(shape, array=False)
         return shape
 
-    def _unary(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _unary(self, node: Any, here: Shape, names: Names) -> Shape:
         if node.value == "{":
-            return self._object(node, here, names, depth)
+            return self._object(node, here, names)
         if node.value == "[":
-            inner = joined([self.read(one, here, names, depth) for one in node.expressions])
+            inner = joined([self.read(one, here, names) for one in node.expressions])
             return replace(inner, array=True)
-        return self._any(node, here, names, depth)
+        return self._any(node, here, names)
 
-    def _object(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _object(self, node: Any, here: Shape, names: Names) -> Shape:
         fields: dict[str, Shape] = {}
         looked: frozenset[str] = frozenset()
         for key, value in node.lhs_object:
-            shape = replace(self.read(value, here, names, depth), offset=int(key.position or 0))
+            shape = replace(self.read(value, here, names), offset=int(key.position or 0))
             name = str(key.value) if key.type == "string" else "*"
             if name == "*":
-                looked |= self.read(key, here, names, depth).whole()
+                looked |= self.read(key, here, names).whole()
             fields[name] = joined([fields[name], shape]) if name in fields else shape
         return Shape(fields=fields, also=looked)
 
-    def _condition(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
-        looked = self.read(node.condition, here, names, depth).whole()
-        branches = [self.read(one, here, names, depth) for one in (node.then, node._else) if one is not None]
+    def _condition(self, node: Any, here: Shape, names: Names) -> Shape:
+        looked = self.read(node.condition, here, names).whole()
+        branches = [self.read(one, here, names) for one in (node.then, node._else) if one is not None]
         return joined(branches).because(looked)
 
-    def _block(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _block(self, node: Any, here: Shape, names: Names) -> Shape:
         inner, shape = dict(names), Shape()
         for one in node.expressions:
-            shape = self.read(one, here, inner, depth)
+            shape = self.read(one, here, inner)
         return shape
 
-    def _bind(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
-        names[str(node.lhs.value)] = shape = self.read(node.rhs, here, names, depth)
+    def _bind(self, node: Any, here: Shape, names: Names) -> Shape:
+        names[str(node.lhs.value)] = shape = self.read(node.rhs, here, names)
         return shape
 
-    def _variable(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _variable(self, node: Any, here: Shape, names: Names) -> Shape:
         if node.value == "":
             return here
         return self.root if node.value == "$" else names.get(str(node.value), Shape())
 
-    def _lambda(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
+    def _lambda(self, node: Any, here: Shape, names: Names) -> Shape:
         if node.thunk:
-            return self.read(node.body, here, names, depth)
+            return self.read(node.body, here, names)
 
         def call(arguments: list[Shape]) -> Shape:
             given = {str(one.value): Shape() for one in node.arguments}
             given.update(zip(given, arguments, strict=False))
-            return self.read(node.body, here, {**names, **given}, depth)
+            if id(node) in self._called:  # it calls itself
+                return Shape(frozenset().union(*(one.whole() for one in arguments)))
+            self._called.add(id(node))
+            try:
+                return self.read(node.body, here, {**names, **given})
+            finally:
+                self._called.remove(id(node))
 
         return Shape(call=call)
 
-    def _function(self, node: Any, here: Shape, names: Names, depth: int, first: list[Shape] | None = None) -> Shape:
-        arguments = [*(first or []), *(self.read(one, here, names, depth) for one in node.arguments)]
+    def _function(self, node: Any, here: Shape, names: Names, first: list[Shape] | None = None) -> Shape:
+        arguments = [*(first or []), *(self.read(one, here, names) for one in node.arguments)]
         name = str(node.procedure.value) if node.procedure.type == "variable" else ""
         if name in names or node.procedure.type == "lambda":
-            shape = self.read(node.procedure, here, names, depth)
+            shape = self.read(node.procedure, here, names)
             if shape.call:
                 return shape.call(arguments)
         if not arguments:
             return Shape(here.whole())
         return _given(name, arguments)
 
-    def _apply(self, node: Any, here: Shape, names: Names, depth: int) -> Shape:
-        left = self.read(node.lhs, here, names, depth)
+    def _apply(self, node: Any, here: Shape, names: Names) -> Shape:
+        left = self.read(node.lhs, here, names)
         if node.rhs.type == "function":
-            return self._function(node.rhs, here, names, depth, [left])
-        right = self.read(node.rhs, here, names, depth)
+            return self._function(node.rhs, here, names, [left])
+        right = self.read(node.rhs, here, names)
         return right.call([left]) if right.call else Shape(left.whole() | right.whole())
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from isthmus.mapping.codes import Codes
 from isthmus.mapping.errors import MappingError, Refused, place
 from isthmus.mapping.functions import CLOSED, Registered
-from isthmus.mapping.syntax import near
+from isthmus.mapping.syntax import begin, near
 
 _PARTS: Final = (
     *("steps", "procedure", "arguments", "body", "predicate", "stages", "expr", "expression", "group", "lhs", "rhs"),
@@ -34,7 +34,7 @@ def parts(node: Any) -> Iterator[Any]:
 
 
 def every(node: Any) -> Iterator[Any]:
-    """The node and all below it, each once."""
+    """The node and all below it, each once, in the order of the text."""
     seen: set[int] = set()
     waiting = [node]
     while waiting:
@@ -42,7 +42,7 @@ def every(node: Any) -> Iterator[Any]:
         if id(one) not in seen:
             seen.add(id(one))
             yield one
-            waiting.extend(parts(one))
+            waiting.extend(reversed(list(parts(one))))
 
 
 def called(tree: Any) -> set[str]:
@@ -56,13 +56,14 @@ def check_calls(tree: Any, functions: dict[str, Registered], codes: Codes, text:
     Raises ``MappingError`` at the first call that is wrong.
     """
     bound = _bound(tree)
+    handed_on = {id(node.rhs) for node in every(tree) if node.type == "apply"}
     for node in every(tree):
         if node.type not in ("function", "partial"):
             continue
         try:
-            _check_call(node, bound, functions, codes)
+            _check_call(node, id(node) in handed_on, bound, functions, codes)
         except Refused as wrong:
-            row, column = place(text, int(node.procedure.position or 0))
+            row, column = place(text, begin(node))
             raise MappingError(
                 wrong.message,
                 file=file,
@@ -73,7 +74,7 @@ def check_calls(tree: Any, functions: dict[str, Registered], codes: Codes, text:
             ) from None
 
 
-def _check_call(node: Any, bound: set[str], functions: dict[str, Registered], codes: Codes) -> None:
+def _check_call(node: Any, handed_on: bool, bound: set[str], functions: dict[str, Registered], codes: Codes) -> None:
     procedure = node.procedure
     if procedure.type == "path" and len(procedure.steps) == 1 and procedure.steps[0].value in {*BUILT_IN, *functions}:
         name = procedure.steps[0].value
@@ -84,18 +85,18 @@ def _check_call(node: Any, bound: set[str], functions: dict[str, Registered], co
     if name in CLOSED:
         raise Refused(f"${name} is closed in mappings", "a function of JSONata or of Isthmus", CLOSED[name])
     if name in functions:
-        _check_registered(node, functions[name], codes)
+        _check_registered(node, handed_on, functions[name], codes)
     elif name not in BUILT_IN:
         known = [*BUILT_IN, *functions, *bound]
         raise Refused(f"there is no function ${name}", "a function of JSONata or of Isthmus", near(name, known))
 
 
-def _check_registered(node: Any, function: Registered, codes: Codes) -> None:
-    given = len(node.arguments)
+def _check_registered(node: Any, handed_on: bool, function: Registered, codes: Codes) -> None:
+    given = len(node.arguments) + handed_on
     if node.type == "function" and not function.least <= given <= function.most:
         wanted = f"{function.least}" if function.least == function.most else f"{function.least} or {function.most}"
         raise Refused(f"${function.name} is given {given} argument{'s' * (given != 1)}", f"{wanted} arguments")
-    if function.name in ("code", "code_of") and given and node.arguments[0].type == "string":
+    if function.name in ("code", "code_of") and node.arguments and not handed_on and node.arguments[0].type == "string":
         codes.check(str(node.arguments[0].value))
 
 
