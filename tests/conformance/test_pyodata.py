@@ -58,9 +58,6 @@ def order(service: Service, request: pytest.FixtureRequest) -> Any:
     return sales.entity_sets.A_SalesOrder.create_entity().set(**order_values(request.node.name[:40])).execute()
 
 
-# Metadata -----------------------------------------------------------------------------------------
-
-
 SERVICES = {
     "API_SALES_ORDER_SRV": "A_SalesOrder",
     "API_SALES_ORDER_SIMULATION_SRV": "A_SalesOrderSimulation",
@@ -287,9 +284,6 @@ def test_simulates_an_order(service: Service) -> None:
     assert confirmed == ["3.000", "1.000"]
 
 
-# Functions ----------------------------------------------------------------------------------------
-
-
 def test_calls_functions(service: Service, running: RunningSandbox, order: Any) -> None:
     availability = service("API_PRODUCT_AVAILY_INFO_BASIC").functions
     asked = availability.DetermineAvailabilityAt.parameter("SupplyingPlant", "1710").parameter("Material", "X-101")
@@ -301,9 +295,6 @@ def test_calls_functions(service: Service, running: RunningSandbox, order: Any) 
     invoice = running.desk("sap_s4hana/play/billing_run", {"order": order.SalesOrder})["billing_documents"][0]
     printed = service("API_BILLING_DOCUMENT_SRV").functions.GetPDF.parameter("BillingDocument", invoice).execute()
     assert printed["GetPDF"]["BillingDocumentBinary"].startswith("JVBERi0")
-
-
-# Batches ------------------------------------------------------------------------------------------
 
 
 def test_reads_and_changes_in_a_batch(service: Service, order: Any) -> None:
