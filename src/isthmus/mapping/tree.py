@@ -55,9 +55,10 @@ def check_calls(tree: Any, functions: dict[str, Registered], codes: Codes, text:
 
     Raises ``MappingError`` at the first call that is wrong.
     """
-    bound = _bound(tree)
-    handed_on = {id(node.rhs) for node in every(tree) if node.type == "apply"}
-    for node in every(tree):
+    nodes = list(every(tree))
+    bound = _bound(nodes)
+    handed_on = {id(node.rhs) for node in nodes if node.type == "apply"}
+    for node in nodes:
         if node.type not in ("function", "partial"):
             continue
         try:
@@ -100,9 +101,9 @@ def _check_registered(node: Any, handed_on: bool, function: Registered, codes: C
         codes.check(str(node.arguments[0].value))
 
 
-def _bound(tree: Any) -> set[str]:
+def _bound(nodes: list[Any]) -> set[str]:
     names: set[str] = set()
-    for node in every(tree):
+    for node in nodes:
         if node.type == "bind":
             names.add(str(node.lhs.value))
         elif node.type == "lambda":
