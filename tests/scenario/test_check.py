@@ -1,7 +1,7 @@
 """Ten broken landscapes: each is the sample with one thing wrong, found by `isthmus check` with its place and remedy.
 
-The connectors are the shipped ones, copied so that they can be broken too. Where a file is not ours to hold still, the
-expected place is where a given text stands in it; every other place is written out.
+The connectors are the shipped ones, copied so that they can be broken too. The expected place is where the broken text
+stands in its file, so that the sample and the connectors may grow.
 """
 
 from __future__ import annotations
@@ -125,25 +125,29 @@ class Said:
 
 BROKEN: dict[Callable[[Desk], None], Said] = {
     secret_in_clear_text: Said(
-        "isthmus.yaml:40:16",
+        "isthmus.yaml:THERE",
         "connections.stripe-emea.settings.api_key holds a secret in clear text",
         "put it in the environment and write  env:ISTHMUS_STRIPE_EMEA_API_KEY"
         "  or in a file and write  file:secrets/stripe-emea-api_key",
+        at="not-a-reference",
     ),
     unknown_key: Said(
-        "isthmus.yaml:73:5",
+        "isthmus.yaml:THERE",
         "business_units.emea.invoice_ownr is not a key that is known here",
         'did you mean "invoice_owner"?',
+        at="invoice_ownr",
     ),
     unknown_connection: Said(
-        "isthmus.yaml:83:35",
+        "isthmus.yaml:THERE",
         'business_units.apac.roles.erp names "sap-apac", which is not a connection',
         'there is only "sap"',
+        at="sap-apac",
     ),
     unknown_connector: Said(
-        "isthmus.yaml:30:16",
+        "isthmus.yaml:THERE",
         'connections.sap.connector names "sap_s4hanna", which is not a connector',
         'did you mean "sap_s4hana"?',
+        at="sap_s4hanna",
     ),
     mapping_writes_unknown_field: Said(
         "mappings/sap/order.outbound.jsonata:THERE",
@@ -176,9 +180,10 @@ BROKEN: dict[Callable[[Desk], None], Said] = {
         at="erp.create_order, ",
     ),
     amount_in_unknown_currency: Said(
-        "isthmus.yaml:99:25",
+        "isthmus.yaml:THERE",
         "processes.quote-to-cash.settings.approval.above is '250000 EUA'",
         "'EUA' is not a currency of ISO 4217; an amount is written  250000 EUR",
+        at="250000 EUA",
     ),
 }
 
@@ -229,7 +234,7 @@ def test_json_has_the_same_in_parts(desk: Desk) -> None:
     assert result.exit_code == 1
     assert said["release"] is None
     [problem] = [problem for problem in said["problems"] if problem["level"] == "error"]
-    assert (problem["file"], problem["line"], problem["column"]) == ("isthmus.yaml", 40, 16)
+    assert f"{problem['file']}:{problem['line']}:{problem['column']}" == place(desk, BROKEN[secret_in_clear_text])
     assert "not-a-reference" not in result.output, "a secret was shown"
 
 

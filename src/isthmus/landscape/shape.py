@@ -67,7 +67,9 @@ class ConnectionShape(_Shape):
     title: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict, description="as the connector asks; secrets as references")
     limits: LimitsShape = LimitsShape()
-    deadline: Duration | None = Field(None, description="how long the vendor may work on a call; default each operation's own")
+    deadline: Duration | None = Field(
+        None, description="how long the vendor may work on a call; default each operation's own"
+    )
     settle: Duration | None = Field(None, description="how late an effect can land after an answer was lost")
 
 
