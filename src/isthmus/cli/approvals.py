@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from isthmus.cli.place import Database, Environment, Landscape, with_store
-from isthmus.cli.showing import AsJson
+from isthmus.cli.showing import AsJson, Column
 from isthmus.cli.verbs import new_app
 
 if TYPE_CHECKING:
@@ -42,7 +42,15 @@ def list_approvals(
         say_json(found)
         return
     rows = [{**row, "until": local_time(row["due_at"])} for row in found]
-    columns = [("Approval", "id"), ("Asks", "policy"), "about", "until", "state", ("By", "decided_by"), "comment"]
+    columns: list[Column] = [
+        ("Approval", "id"),
+        ("Asks", "policy"),
+        "about",
+        "until",
+        "state",
+        ("By", "decided_by"),
+        "comment",
+    ]
     table(rows, columns, empty="Nothing is asked.")
 
 

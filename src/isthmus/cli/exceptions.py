@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isthmus.cli.place import Database, Environment, Landscape, with_store
-from isthmus.cli.showing import AsJson
+from isthmus.cli.showing import AsJson, Column
 from isthmus.cli.verbs import new_app
 
 if TYPE_CHECKING:
@@ -49,7 +49,14 @@ def list_exceptions(
         say_json(found)
         return
     rows = [{**r, "sum": money(r["amount"], r["currency"]), "since": local_time(r["opened_at"])} for r in found]
-    columns = [("Exception", "number"), ("For", "business_key"), "customer", ("Amount", "sum"), ("What", "title"), "since"]
+    columns: list[Column] = [
+        ("Exception", "number"),
+        ("For", "business_key"),
+        "customer",
+        ("Amount", "sum"),
+        ("What", "title"),
+        "since",
+    ]
     table(rows, columns, empty="Nothing is parked." if state == "open" else "None has ended.", right=("sum",))
 
 
@@ -88,7 +95,11 @@ def retry(
         return [named(await parked.retry(store, number_of(each["number"]), who=who())) for each in wanted]
 
     rows = with_store(work, landscape, environment, database)
-    _done([{"exception": row["number"], "run": row["run_id"], "state": "ready"} for row in rows], "will be played again", as_json)
+    _done(
+        [{"exception": row["number"], "run": row["run_id"], "state": "ready"} for row in rows],
+        "will be played again",
+        as_json,
+    )
 
 
 @app.command()
@@ -158,7 +169,11 @@ def named(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _change(
-    act: Callable[[Store, int, str], Awaitable[dict[str, Any]]], number: str, landscape: Any, environment: str, database: Any
+    act: Callable[[Store, int, str], Awaitable[dict[str, Any]]],
+    number: str,
+    landscape: Any,
+    environment: str,
+    database: Any,
 ) -> dict[str, Any]:
     from isthmus.cli.nearby import who
 

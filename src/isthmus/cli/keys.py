@@ -60,7 +60,7 @@ def create(
 
         await store.write(put)
 
-    with_store(work, landscape, environment, database)
+    with_store(work, landscape, environment, database, make=True)
     if as_json:
         say_json({"holder": holder, "scopes": scopes, "key": key})
         return

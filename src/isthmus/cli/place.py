@@ -22,17 +22,26 @@ _FILE = "isthmus.yaml"
 
 Landscape = Annotated[
     Path | None,
-    typer.Option("--landscape", "-l", help="the landscape's folder; default: here, or the one that is served from here"),
+    typer.Option(
+        "--landscape", "-l", help="the landscape's folder; default: here, or the one that is served from here"
+    ),
 ]
 Environment = Annotated[str, typer.Option("--environment", "-e", help="which of the landscape's environments")]
-Database = Annotated[str | None, typer.Option("--database", help="sqlite:///file or postgresql://…, instead of the landscape's")]
+Database = Annotated[
+    str | None, typer.Option("--database", help="sqlite:///file or postgresql://…, instead of the landscape's")
+]
 
 
 def with_store(
-    work: Callable[[Store], Awaitable[T]], landscape: Path | None, environment: str, database: str | None
+    work: Callable[[Store], Awaitable[T]],
+    landscape: Path | None,
+    environment: str,
+    database: str | None,
+    *,
+    make: bool = False,
 ) -> T:
-    """Open the database that is meant and do ``work`` with it."""
-    url = database_of(landscape, environment, database)
+    """Open the database that is meant and do ``work`` with it; ``make`` makes it where there is none yet."""
+    url = database_of(landscape, environment, database, make=make)
 
     async def opened() -> T:
         from isthmus.store.store import Store
@@ -46,15 +55,19 @@ def with_store(
     return asyncio.run(opened())
 
 
-def database_of(landscape: Path | None, environment: str, database: str | None) -> str:
+def database_of(landscape: Path | None, environment: str, database: str | None, *, make: bool = False) -> str:
     """The address of the database that is meant. Raises LookupError in words where there is none yet."""
     from isthmus.store.store import sqlite_path
 
     url = database or _landscapes(landscape, environment)
     if not url.startswith("postgres"):
         url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
-        if not sqlite_path(url).exists():
+        if not make and not sqlite_path(url).exists():
             raise LookupError(f"there is no database at {sqlite_path(url)} yet; isthmus serve makes it")
+    if make:
+        from isthmus.store.migrate import migrate
+
+        migrate(url)
     return url
 
 

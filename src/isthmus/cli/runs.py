@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isthmus.cli.place import Database, Environment, Landscape, with_store
-from isthmus.cli.showing import AsJson
+from isthmus.cli.place import Database, Environment, Landscape, folder_of, with_store
+from isthmus.cli.showing import AsJson, Column
 from isthmus.cli.verbs import new_app
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def list_runs(
         say_json(found)
         return
     rows = [{**r, "sum": money(r["amount"], r["currency"]), "since": clock_time(r["updated_at"])} for r in found]
-    columns = ["key", "title", "customer", ("Amount", "sum"), "state", "process", "since", ("Run", "id")]
+    columns: list[Column] = ["key", "title", "customer", ("Amount", "sum"), "state", "process", "since", ("Run", "id")]
     table(rows, columns, empty="There are no such runs.", right=("sum",))
 
 
@@ -59,6 +59,7 @@ def show(
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Tell one run: what happened in business terms, each call beneath, and a picture of who was asked."""
+    from isthmus.cli.explain import titles_of
     from isthmus.cli.showing import say, say_json
     from isthmus.visibility.pictures import calls_picture
     from isthmus.visibility.sentences import account
@@ -70,7 +71,8 @@ def show(
     if as_json:
         say_json(found)
         return
-    told = account(found)
+    titles = titles_of(folder_of(landscape))
+    told = account(found, titles)
     say(told.title, "bold")
     for line in told.lines:
         say(f"  {line.time}  {line.text}")
@@ -128,4 +130,9 @@ def _calls(found: dict[str, Any]) -> None:
         for c in found["calls"]
     ]  # fmt: skip
     say("\nCalls", "bold")
-    table(rows, ["time", "step", "part", "connection", "call", "status", "outcome", "ms"], empty="  none yet", right=("ms",))
+    table(
+        rows,
+        ["time", "step", "part", "connection", "call", "status", "outcome", "ms"],
+        empty="  none yet",
+        right=("ms",),
+    )

@@ -37,15 +37,21 @@ def serve(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="port; 0 takes a free one")] = PORT,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    tls: Annotated[bool, typer.Option("--tls", help="speak HTTPS too, on the same port, under a CA of its own")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="speak HTTPS too, on the same port, under a CA of its own")
+    ] = False,
     seed: Annotated[int, typer.Option(help="which company, and which faults")] = 1,
     only: Annotated[str, typer.Option(help="these vendors only, with commas")] = "",
     folder: Annotated[Path | None, typer.Option(help="keep the worlds here as files; default: in memory")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON once ready: addresses, credentials")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one line of JSON once ready: addresses, credentials")
+    ] = False,
 ) -> None:
     """Serve until stopped, unless a command is given."""
     if context.invoked_subcommand is not None:
         return
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
     names = [name.strip() for name in only.split(",") if name.strip()] or None
     asyncio.run(_serve(host, port, tls, seed, names, folder, as_json))
 
@@ -98,7 +104,9 @@ def play(
 
 @app.command()
 def verbs(
-    vendor: Annotated[str | None, typer.Argument(help="one vendor's only")] = None, url: Url = None, as_json: AsJson = False
+    vendor: Annotated[str | None, typer.Argument(help="one vendor's only")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """List what people can do, at one vendor or at all."""
     from isthmus.cli.showing import say_json, table
@@ -150,7 +158,9 @@ def faults(
 
 @app.command()
 def clock(
-    by: Annotated[str | None, typer.Argument(help="how far: 90s, 15m, 12h, 3d")] = None, url: Url = None, as_json: AsJson = False
+    by: Annotated[str | None, typer.Argument(help="how far: 90s, 15m, 12h, 3d")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the sandboxes' clock, or move it on."""
     from isthmus.catalogue.durations import parse_duration
@@ -206,8 +216,6 @@ async def _serve(
     from isthmus.sandkit.company import build
     from isthmus.sandkit.faults import Faults
 
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
     world_clock = Clock()
     company = build(seed, world_clock.now().date())
     sandboxes = open_sandboxes(company, world_clock, Faults(seed), only=only, folder=folder)
@@ -239,4 +247,6 @@ def _introduce(titles: dict[str, tuple[str, str]], facts: dict[str, Any]) -> Non
         say(f"  ✔ {title:<14} {facts['vendors'][name]['base_url']:<40} {summary}")
     if "ca" in facts:
         say(f"\n  Trust {facts['ca']} to speak HTTPS with it.")
-    say("\n  Credentials: isthmus sandbox --json     What people do there: isthmus sandbox verbs VENDOR     Stop: Ctrl-C")
+    say(
+        "\n  Credentials: isthmus sandbox --json     What people do there: isthmus sandbox verbs VENDOR     Stop: Ctrl-C"
+    )

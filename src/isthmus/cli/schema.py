@@ -10,7 +10,9 @@ from isthmus.cli.showing import AsJson
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="order, invoice, customer, …; none: list them", metavar="[OBJECT]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="order, invoice, customer, …; none: list them", metavar="[OBJECT]")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of a canonical object, or list the objects.

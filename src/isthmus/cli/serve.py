@@ -31,7 +31,9 @@ def serve(
     port: Annotated[int, typer.Option(help="port of the gateway; 0 takes a free one")] = PORT,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     slots: Annotated[int, typer.Option(min=1, help="how many runs one worker plays side by side")] = 64,
-    visitor: Annotated[str, typer.Option("--visitor", hidden=True, help="let callers in without a key, under this name")] = "",
+    visitor: Annotated[
+        str, typer.Option("--visitor", hidden=True, help="let callers in without a key, under this name")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Run a landscape until stopped. SIGTERM drains: plays reach their next step, what is left is handed back.
@@ -152,7 +154,9 @@ def _introduce(facts: dict[str, Any], system: System, as_json: bool) -> None:
     say(f"  plays      {', '.join(release.processes)}" if facts["as"] != "web" else "  plays nothing here (--as web)")
     say(f"  connected  {', '.join(release.connections)}")
     if facts["url"]:
-        say(f"  gateway    {facts['url']}     webhooks {facts['url']}/webhooks/CONNECTION     API {facts['url']}/openapi.json")
+        say(
+            f"  gateway    {facts['url']}     webhooks {facts['url']}/webhooks/CONNECTION     API {facts['url']}/openapi.json"
+        )
     say("  Ask: isthmus runs list · isthmus exceptions list · isthmus explain ID     Stop: Ctrl-C")
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for machines")]
 Row = Mapping[str, Any]
+Column = str | tuple[str, str]
 
 
 @cache
@@ -38,7 +39,7 @@ def say_json(value: Any, *, lines: bool = False) -> None:
     typer.echo(text)
 
 
-def table(rows: Iterable[Row], columns: Sequence[str | tuple[str, str]], *, empty: str, right: Sequence[str] = ()) -> None:
+def table(rows: Iterable[Row], columns: Sequence[Column], *, empty: str, right: Sequence[str] = ()) -> None:
     """Rows as a table. A column is a key, or (heading, key); ``empty`` is said where there are no rows."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -48,7 +49,9 @@ def table(rows: Iterable[Row], columns: Sequence[str | tuple[str, str]], *, empt
     if not rows:
         say(empty)
         return
-    pairs = [(column.replace("_", " ").capitalize(), column) if isinstance(column, str) else column for column in columns]
+    pairs = [
+        (column.replace("_", " ").capitalize(), column) if isinstance(column, str) else column for column in columns
+    ]
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading, key in pairs:
         drawn.add_column(heading, justify="right" if key in right else "left", overflow="fold")

@@ -102,7 +102,10 @@ class Verbs(TyperGroup):
 def new_app(**settings: Any) -> typer.Typer:
     """A typer app of ours: same looks everywhere."""
     return typer.Typer(
-        rich_markup_mode=MARKUP, add_completion=False, pretty_exceptions_enable=False, **{"no_args_is_help": False, **settings}
+        rich_markup_mode=MARKUP,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        **{"no_args_is_help": False, **settings},
     )
 
 

@@ -9,6 +9,9 @@ from isthmus.store import effects, exceptions, history, journal, messages, refer
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
+#: a run with everything that belongs to it, as ``timeline`` gives it
+Timeline = dict[str, Any]
+
 
 async def timeline(store: Store, run_id: str) -> dict[str, Any] | None:
     """A run with its messages, events, steps, calls and exceptions, oldest first; None where there is no such run."""
@@ -39,6 +42,7 @@ def summary(run: Row) -> dict[str, Any]:
     return {
         "id": run["id"],
         "process": run["process"],
+        "connection": run["connection"],
         "state": "running" if run["owner"] else run["state"],
         "key": run["business_key"],
         "generation": run["generation"],
