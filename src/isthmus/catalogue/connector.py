@@ -92,7 +92,7 @@ class Native(_Described):
 
     header: str
     keeps: Duration
-    replayed: str | None = Field(None, description="response header that tells a stored answer from a new one")
+    replayed: str | None = Field(None, description="response header (name, or name: value) of a stored answer")
 
 
 class Once(_Described):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -128,7 +129,7 @@ class Deliverer:
         if d.repeated and d.once.rule == "probe":
             d.row["look_at"] = instant(self._store.clock() + timedelta(seconds=d.settle_s))
         native = d.once.native
-        if native and native.replayed and outcome.answer.headers.get(native.replayed.lower()):
+        if native and native.replayed and _told(native.replayed, outcome.answer.headers):
             d.row["rule"] = "native"
         found = d.bound.found(d.request.found, outcome.answer.body)
         return {} if found is None else found
@@ -240,6 +241,13 @@ def stored(call: Call) -> str:
     """A rendered request as it is kept, to be sent again byte for byte. Secrets are not in it."""
     body = None if call.body is None else call.body.decode("utf-8", "surrogateescape")
     return json.dumps({"method": call.method, "path": call.path, "headers": call.headers, "body": body})
+
+
+def _told(header: str, headers: Mapping[str, str]) -> bool:
+    """Whether the answer has this ``name`` or ``name: value``."""
+    name, _, value = header.partition(":")
+    found = headers.get(name.strip().lower())
+    return bool(found) and value.strip() in ("", found)
 
 
 def _call(row: Row) -> Call:
