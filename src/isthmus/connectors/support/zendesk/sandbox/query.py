@@ -69,7 +69,7 @@ def _compares(term: Term, value: Any, now: float) -> bool:
     text, wanted = str(value).lower(), term.value.lower()
     if term.operator == ":":
         if not term.key:
-            return wanted in text
+            return text == wanted if isinstance(value, int) else wanted in text
         return fnmatchcase(text, wanted) if "*" in wanted else text == wanted
     order = _ORDERED.get(term.key)
     if order:
@@ -128,7 +128,7 @@ def held_by(kind: str, row: Row, key: str, people: Callable[[int | None], Row]) 
 
 
 _TEXTS = {
-    "ticket": ("subject", "description", "external_id"),
+    "ticket": ("id", "subject", "description", "external_id"),
     "user": ("name", "email", "external_id", "notes", "details"),
     "organization": ("name", "external_id", "notes", "details"),
 }
