@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -141,9 +141,7 @@ class Conforming:
         return value
 
     def _expression(self, text: str, path: Path, *, key: bool = False) -> None:
-        try:
-            compile_expression(text, file=self.document.file)
-        except MappingError as error:
+        if error := _mistake(text):
             at = self.document.inside(path, error.line, error.column, key=key)
             expected = f"expected {error.expected}" if error.expected else ""
             what = f"{dotted(path)}: {error.message}"
@@ -192,6 +190,16 @@ class Conforming:
         at = self.document.at(*path)
         name = dotted(path) or self.document.file
         self.findings.error(self.document.file, at, f"{name} {what}", expected=expected, mend=mend)
+
+
+@lru_cache(maxsize=4096)
+def _mistake(text: str) -> MappingError | None:
+    """What is wrong with an expression; descriptors say the same ones again and again."""
+    try:
+        compile_expression(text)
+    except MappingError as error:
+        return error
+    return None
 
 
 @cache

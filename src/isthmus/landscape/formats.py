@@ -10,6 +10,7 @@ import zoneinfo
 from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from isthmus.catalogue.durations import parse_duration
@@ -72,9 +73,14 @@ def read_date_or_duration(text: str) -> date | timedelta:
 
 def read_time_zone(text: str) -> str:
     """An IANA zone."""
-    if text not in zoneinfo.available_timezones():
+    if text not in _zones():
         raise ValueError("a time zone of the IANA database is expected, such as  Europe/Berlin")
     return text
+
+
+@cache
+def _zones() -> set[str]:
+    return zoneinfo.available_timezones()
 
 
 def read_event(text: str) -> str:
