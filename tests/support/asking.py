@@ -23,7 +23,7 @@ from isthmus.connectivity.system_api.operation import Operation
 from isthmus.landscape.release import compile_release
 from isthmus.orchestration.engine import Engine
 from isthmus.store import runs
-from isthmus.store.clock import instant
+from isthmus.store.clock import MovableClock, instant
 from isthmus.store.migrate import migrate
 from isthmus.store.runs import Fence
 from isthmus.store.store import Store
@@ -31,15 +31,15 @@ from isthmus.store.transaction import Row
 from tests.support.landscapes import SAMPLE
 from tests.support.running_sandbox import RunningSandbox
 
-#: how late an effect can land at the stand-ins, in the landscape's words
-SETTLE = "300ms"
+#: how late an effect can land at the stand-ins, and how long they may work on a call, in the landscape's words
+SETTLE, DEADLINE = "400ms", "2s"
 
 
 class Asker:
     """Asks through the runtime as runs do. Each ``run`` is a run row of its own, taken and never played."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine, self.store, self.release = engine, engine.store, engine.release
+    def __init__(self, engine: Engine, clock: MovableClock) -> None:
+        self.engine, self.store, self.release, self.clock = engine, engine.store, engine.release, clock
         self._runs: dict[str, Row] = {}
 
     async def read(
@@ -106,15 +106,17 @@ async def asking(
     roles: Mapping[str, str],
     *,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-    settle: str = SETTLE,
+    fields: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Asker]:
-    """An asker over a landscape in which ``roles`` are filled by these vendors; ``settings`` adds to a vendor's own."""
-    release = compile_release(write_landscape(folder, running, roles, settings or {}, settle), "dev")
+    """An asker over a landscape in which ``roles`` are filled by these vendors; ``settings`` adds to a vendor's own,
+    ``fields`` are the company's."""
+    release = compile_release(write_landscape(folder, running, roles, settings or {}, fields or {}), "dev")
     shutil.copy(_migrated(), folder / "isthmus.db")
-    store = Store(f"sqlite:///{folder / 'isthmus.db'}")
+    clock = MovableClock()
+    store = Store(f"sqlite:///{folder / 'isthmus.db'}", clock)
     engine = Engine(store, release, {name: release.secret_settings(name) for name in release.connections})
     try:
-        yield Asker(engine)
+        yield Asker(engine, clock)
     finally:
         await engine.close()
         store.close()
@@ -125,7 +127,7 @@ def write_landscape(
     running: RunningSandbox,
     roles: Mapping[str, str],
     settings: Mapping[str, Mapping[str, Any]],
-    settle: str,
+    fields: Mapping[str, Any],
 ) -> Path:
     """The sample landscape, left with the connections that fill ``roles``, pointing at the running sandbox."""
     landscape = folder / "landscape"
@@ -142,7 +144,8 @@ def write_landscape(
                 "settings": _kept(
                     landscape, name, vendor, settings_of(running, vendor, unit) | dict(settings.get(vendor, {}))
                 ),
-                "settle": settle,
+                "settle": SETTLE,
+                "deadline": DEADLINE,
             }
         about["roles"] = filled
     told = {
@@ -150,6 +153,7 @@ def write_landscape(
         "environments": {"dev": {"database": "sqlite"}},
         "connections": connections,
         "business_units": sample["business_units"],
+        "fields": dict(fields),
     }
     (landscape / "isthmus.yaml").write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), "utf-8")
     return landscape
