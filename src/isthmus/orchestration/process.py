@@ -6,9 +6,7 @@ What stands outside a step must be deterministic: it is played again from the to
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import sys
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from isthmus.landscape.own_code import import_file
 
 
 class Refused(Exception):
@@ -58,31 +58,15 @@ def process(
     return decorate
 
 
-_ejected: dict[str, Any] = {}
-
-
 def load_process(code: str, folder: Path | None = None) -> Process:
     """The process at ``package.module:name`` or ``path/to/file.py:name`` (relative to the landscape's folder).
 
     Raises ValueError that names the code and what is there instead.
     """
     place, _, name = code.rpartition(":")
-    module = _from_file((folder or Path()) / place) if place.endswith(".py") else importlib.import_module(place)
+    module = import_file((folder or Path()) / place) if place.endswith(".py") else importlib.import_module(place)
     found = getattr(module, name, None)
     if not isinstance(found, Process):
         there = [n for n, value in vars(module).items() if isinstance(value, Process)]
         raise ValueError(f"{code} is no process; {place} has {', '.join(there) or 'none'}")
     return found
-
-
-def _from_file(path: Path) -> Any:
-    key = str(path.resolve())
-    if key not in _ejected:
-        spec = importlib.util.spec_from_file_location(f"isthmus_ejected_{len(_ejected)}", path)
-        if spec is None or spec.loader is None:
-            raise ValueError(f"{path} cannot be loaded as Python")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-        _ejected[key] = module
-    return _ejected[key]

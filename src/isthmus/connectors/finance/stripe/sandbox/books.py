@@ -22,7 +22,7 @@ _ZERO_DECIMAL = frozenset(
     ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf")
 )
 _THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-_KEYS = ("key", "isthmus_key", "order", "order_number", "erp_order", "erp_customer", "account_key")
+_KEYS = ("request_number", "key", "isthmus_key", "order", "order_number", "erp_order", "erp_customer", "account_key")
 _ORDERS = ("order", "order_number", "erp_order")
 
 
@@ -101,6 +101,7 @@ def _invoice(reader: _Reader, one: dict[str, Any]) -> Row:
         "id": one["id"],
         "key": _first(one["metadata"], _KEYS),
         "order": _first(one["metadata"], _ORDERS),
+        "legal_number": one["metadata"].get("legal_invoice_number", ""),
         "number": one["number"] or "",
         "customer": one["customer"],
         "currency": currency.upper(),
