@@ -305,6 +305,17 @@ def test_subscription_is_prorated_paused_and_ended(running: RunningSandbox) -> N
         assert caller.refused(path, quantity=1)["code"] == "parameter_unknown"
 
 
+@pytest.mark.parametrize(
+    ("missing", "status"), [("pause", "paused"), ("cancel", "canceled"), ("create_invoice", "past_due")]
+)
+def test_trial_ends_as_agreed_where_there_is_nothing_to_charge(caller: Caller, missing: str, status: str) -> None:
+    settings = {"end_behavior": {"missing_payment_method": missing}}
+    trial = subscribed(caller, caller.customer(), trial_period_days=7, trial_settings=settings)
+    assert trial["status"] == "trialing" and trial["trial_end"] == trial["trial_start"] + 7 * DAY_S
+    assert caller.get(f"/invoices/{trial['latest_invoice']}")["total"] == 0
+    assert caller.post(f"/subscriptions/{trial['id']}", trial_end="now")["status"] == status
+
+
 def test_periods_keep_their_day_of_the_month() -> None:
     anchor = int(datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp())
     dates, after = [], anchor

@@ -14,13 +14,13 @@ from .lists import listing
 from .operation import Ask, merge, merge_metadata, new_metadata, operation, refuse_unless
 from .payment_methods import attach_to, resolved
 from .search import searching
-from .subscriptions import cancel_now
+from .subscription_periods import cancel_now
 from .tax_ids import add_tax_id
 from .words import words
 
 ADDRESS = "city country line1 line2 postal_code state"
 _PARAMETERS = f"""
-    address{{{ADDRESS}}} balance:int business_name cash_balance:any description email individual_name invoice_prefix
+    address{{{ADDRESS}}} balance:int business_name description email individual_name invoice_prefix
     invoice_settings{{custom_fields[]{{name! value!}} default_payment_method footer
         rendering_options{{amount_tax_display template}}}}
     metadata:metadata name next_invoice_sequence:int phone preferred_locales[]

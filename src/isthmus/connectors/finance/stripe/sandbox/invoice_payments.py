@@ -142,14 +142,17 @@ def charges_of(account: Account, invoice: Body) -> list[Body]:
 
 def default_method(account: Account, invoice: Body) -> Body | None:
     """The payment method that an invoice is charged to: its own, its subscription's, or its customer's."""
-    customer = account.get("customer", invoice["customer"])
     parent = (invoice["parent"] or {}).get("subscription_details")
     subscription = account.find("subscription", parent["subscription"]) if parent else None
-    identity = (
-        invoice["default_payment_method"]
-        or (subscription and subscription["default_payment_method"])
-        or customer["invoice_settings"]["default_payment_method"]
-    )
+    if invoice["default_payment_method"]:
+        return resolved(account, invoice["default_payment_method"], "payment_method")
+    return subscription_method(account, subscription or invoice)
+
+
+def subscription_method(account: Account, payer: Body) -> Body | None:
+    """The payment method of a subscription or an invoice: its own, or its customer's."""
+    customer = account.get("customer", payer["customer"])
+    identity = payer["default_payment_method"] or customer["invoice_settings"]["default_payment_method"]
     return resolved(account, identity, "payment_method") if identity else None
 
 

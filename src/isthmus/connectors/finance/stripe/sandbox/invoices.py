@@ -14,6 +14,7 @@ from .invoice_sums import Line
 from .lists import listing
 from .money import checked_currency
 from .operation import Ask, merge, merge_metadata, new_metadata, operation, refuse_unless, retrieval
+from .payment_methods import checked_default
 from .search import searching
 from .tax_rates import usable_rates
 from .words import words
@@ -23,7 +24,10 @@ _PARAMETERS = f"""
     account_tax_ids[] auto_advance:bool automatic_tax{{enabled!:bool liability:any}} automatically_finalizes_at:time
     collection_method:charge_automatically|send_invoice custom_fields[]{{name! value!}} days_until_due:int
     default_payment_method default_tax_rates[] description {DISCOUNTS} due_date:time effective_at:time footer
-    issuer:any metadata:metadata number payment_settings:any rendering:any {_SHIPPING} statement_descriptor"""
+    issuer{{type!:self}} metadata:metadata number
+    payment_settings{{default_mandate payment_method_types[] payment_method_options:any}}
+    rendering{{amount_tax_display pdf{{page_size:a4|auto|letter}} template template_version:int}}
+    {_SHIPPING} statement_descriptor"""
 #: what may change when the invoice is a draft no more (docs: "Once an invoice is finalized, monetary values, as well
 #: as collection_method, become uneditable")
 _ALWAYS = frozenset(
@@ -136,22 +140,12 @@ def _take_over(account: Account, invoice: Body, ask: Ask) -> None:
         about = {"invoice": invoice["id"], "customer": invoice["customer"]}
         invoice["discounts"] = redeem(account, ask["discounts"], **about)
     if "default_payment_method" in ask:
-        invoice["default_payment_method"] = _attached(account, invoice, ask["default_payment_method"])
+        invoice["default_payment_method"] = checked_default(account, invoice["customer"], ask["default_payment_method"])
+    if ask.get("payment_settings"):
+        invoice["payment_settings"] |= ask["payment_settings"]
     if "auto_advance" in ask and "automatically_finalizes_at" not in ask and invoice["status"] == "draft":
         due = account.now + _ADVANCES_AFTER_S
         invoice["automatically_finalizes_at"] = due if ask["auto_advance"] else None
-
-
-def _attached(account: Account, invoice: Body, method: str | None) -> str | None:
-    if method is not None:
-        owner = account.get("payment_method", method, "default_payment_method")["customer"]
-        refuse_unless(
-            owner == invoice["customer"],
-            "The default payment method must be attached to the invoice's customer.",
-            None,
-            "default_payment_method",
-        )
-    return method
 
 
 def _checked_terms(invoice: Body, ask: Ask) -> None:

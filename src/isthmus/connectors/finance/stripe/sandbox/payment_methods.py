@@ -90,6 +90,15 @@ def resolved(account: Account, identity: str, param: str) -> Body:
     return found
 
 
+def checked_default(account: Account, customer: str, method: str | None) -> str | None:
+    """The payment method to charge by default, if it is the customer's."""
+    if method is not None:
+        owner = account.get("payment_method", method, "default_payment_method")["customer"]
+        message = "The default payment method must be attached to the customer."
+        refuse_unless(owner == customer, message, param="default_payment_method")
+    return method
+
+
 def card_of(method: Body) -> cards.Card | None:
     """The test card that a payment method is of; None for a bank transfer."""
     return cards.ending_in(method["card"]["last4"]) if method["type"] == "card" else None

@@ -24,7 +24,7 @@ from .invoice_payments import charges_of, default_method, pay_by_transfer, pay_o
 from .money import decimals, in_major_units
 from .payment_methods import add_card_method
 from .refunds import give_back
-from .subscriptions import roll
+from .subscription_periods import roll
 from .view import account_row, found
 
 Arguments = Mapping[str, str]

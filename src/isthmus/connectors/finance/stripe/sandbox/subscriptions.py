@@ -10,22 +10,25 @@ from typing import Any
 from .account import Account, Body
 from .discounts import DISCOUNTS, redeem
 from .errors import Declined, ParameterError, StripeError
-from .invoice_life import void
 from .invoice_payments import default_method
 from .lists import PAGING, objects, page
 from .operation import Ask, merge, merge_metadata, new_metadata, operation, refuse_unless, retrieval
+from .payment_methods import checked_default
 from .search import searching
-from .subscription_billing import INCOMPLETE_S, bill, collected, prorate, start_period
+from .subscription_billing import bill, collected, prorate, start_period
 from .subscription_items import ITEM, change_items, found_item, new_item_of
+from .subscription_periods import cancel_now, end_trial
 from .tax_rates import usable_rates
 from .words import words
 
 _PARAMETERS = f"""
     automatic_tax{{enabled!:bool liability:any}} cancel_at:time cancel_at_period_end:bool
     collection_method:charge_automatically|send_invoice days_until_due:int default_payment_method default_tax_rates[]
-    description {DISCOUNTS} metadata:metadata off_session:bool payment_settings:any
+    description {DISCOUNTS} metadata:metadata off_session:bool
+    payment_settings{{payment_method_types[] save_default_payment_method:off|on_subscription}}
     payment_behavior:allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete
-    proration_behavior:always_invoice|create_prorations|none trial_end"""
+    proration_behavior:always_invoice|create_prorations|none trial_end
+    trial_settings{{end_behavior!{{missing_payment_method!:cancel|create_invoice|pause}}}}"""
 _PLAIN = words("collection_method days_until_due default_payment_method description")
 _DAY_S = 24 * 3600
 
@@ -68,6 +71,8 @@ def modify(account: Account, ask: Ask) -> Body:
         subscription["pause_collection"] = paused and {"resumes_at": None, **paused}
     merge_metadata(subscription, ask)
     _checked_cancellation(account, subscription, ask)
+    if ask.get("trial_end"):
+        _move_trial(account, subscription, ask["trial_end"])
     if "items" in ask:
         change(account, subscription, ask["items"] or [], ask.get("proration_behavior", "create_prorations"))
     return account.save(subscription, "customer.subscription.updated")
@@ -93,45 +98,6 @@ def cancel(account: Account, ask: Ask) -> Body:
         collected(account, bill(account, subscription, "subscription_update", items=[]))
     subscription["cancellation_details"] |= ask.get("cancellation_details") or {}
     return cancel_now(account, subscription)
-
-
-def cancel_now(account: Account, subscription: Body) -> Body:
-    """End a subscription."""
-    subscription |= {"status": "canceled", "canceled_at": subscription["canceled_at"] or account.now}
-    subscription |= {"ended_at": account.now}
-    subscription["cancellation_details"]["reason"] = "cancellation_requested"
-    return account.save(subscription, "customer.subscription.deleted")
-
-
-def roll(account: Account, subscription: Body) -> list[str]:
-    """Play the periods that have ended by now: end the subscription, or bill the next one. The invoices made."""
-    if subscription["status"] == "incomplete" and subscription["created"] + INCOMPLETE_S <= account.now:
-        void(account, Ask({"id": subscription["latest_invoice"]}))
-        subscription["status"] = "incomplete_expired"
-        account.save(subscription, "customer.subscription.updated")
-    made: list[str] = []
-    while subscription["status"] in ("active", "trialing", "past_due"):
-        end = subscription["items"]["data"][0]["current_period_end"]
-        ends_at = subscription["cancel_at"] or (end if subscription["cancel_at_period_end"] else None)
-        if ends_at is not None and ends_at <= min(end, account.now):
-            cancel_now(account, subscription)
-        elif end > account.now:
-            break
-        else:
-            made.append(_renew(account, subscription, end)["id"])
-    return made
-
-
-def _renew(account: Account, subscription: Body, start: int) -> Body:
-    if subscription["status"] == "trialing":
-        subscription |= {"status": "active", "billing_cycle_anchor": start}
-    start_period(subscription, start)
-    account.save(subscription, "customer.subscription.updated")
-    invoice = bill(account, subscription, "subscription_cycle")
-    if collected(account, invoice) is not None:
-        subscription["status"] = "past_due"
-    account.save(subscription, "customer.subscription.updated")
-    return invoice
 
 
 def _first_payment(account: Account, subscription: Body, invoice: Body, behavior: str) -> None:
@@ -161,6 +127,8 @@ def _said(declined: Declined) -> dict[str, Any]:
 
 def _take_over(account: Account, subscription: Body, ask: Ask) -> None:
     merge(subscription, ask, *_PLAIN)
+    if "default_payment_method" in ask:
+        checked_default(account, subscription["customer"], ask["default_payment_method"])
     if "default_tax_rates" in ask:
         subscription["default_tax_rates"] = usable_rates(account, ask["default_tax_rates"], "default_tax_rates")
     if "discounts" in ask:
@@ -168,6 +136,10 @@ def _take_over(account: Account, subscription: Body, ask: Ask) -> None:
         subscription["discounts"] = redeem(account, ask["discounts"], **about)
     if "automatic_tax" in ask:
         subscription["automatic_tax"]["enabled"] = ask["automatic_tax"]["enabled"]
+    if ask.get("trial_settings"):
+        subscription["trial_settings"] = ask["trial_settings"]
+    if ask.get("payment_settings"):
+        subscription["payment_settings"] |= ask["payment_settings"]
     if subscription["collection_method"] == "send_invoice" and subscription["days_until_due"] is None:
         message = "If subscription `collection_method` is `send_invoice`, you must specify `days_until_due`."
         raise ParameterError(message, code="parameter_missing", param="days_until_due")
@@ -179,13 +151,27 @@ def _start_trial(account: Account, subscription: Body, ask: Ask) -> None:
         raise ParameterError(message, code="parameters_exclusive", param="trial_end")
     end = account.now + ask.get("trial_period_days", 0) * _DAY_S
     if ask.get("trial_end") not in (None, "now"):
-        if not ask["trial_end"].isdecimal():
-            raise ParameterError(f"Invalid integer: {ask['trial_end']}", param="trial_end")
-        end = int(ask["trial_end"])
+        end = _instant(account, ask["trial_end"])
     if end > account.now:
         subscription |= {"status": "trialing", "trial_start": account.now, "trial_end": end}
         subscription["billing_cycle_anchor"] = end
         start_period(subscription, account.now, end)
+
+
+def _move_trial(account: Account, subscription: Body, end: str) -> None:
+    if end != "now":
+        at = _instant(account, end)
+        start = subscription["trial_start"] or account.now
+        subscription |= {"status": "trialing", "trial_start": start, "trial_end": at, "billing_cycle_anchor": at}
+        start_period(subscription, account.now, at)
+    elif subscription["status"] == "trialing":
+        end_trial(account, subscription, account.now)
+
+
+def _instant(account: Account, text: str) -> int:
+    if not text.isdecimal() or int(text) <= account.now:
+        raise ParameterError(f"Invalid timestamp: {text}; it must lie in the future, or be `now`.", param="trial_end")
+    return int(text)
 
 
 def _checked_cancellation(account: Account, subscription: Body, ask: Ask) -> None:
