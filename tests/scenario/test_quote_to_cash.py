@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.whole import Whole, setting
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._serialization import Serializer
-from sqlalchemy import create_engine, text
 
 from isthmus.orchestration.jobs.port import Batch, JobState, Progress, Work
 
@@ -160,10 +161,9 @@ class DbosJobs:
 
 def _launch(config: DBOSConfig, url: str) -> None:
     if url.startswith("sqlite"):
-        engine = create_engine(url)
-        with engine.connect() as connection:
-            connection.execute(text("PRAGMA journal_mode=WAL"))
-        engine.dispose()
+        # the engine itself leaves SQLite in its slow mode
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
     DBOS(config=config)
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.2)
