@@ -249,6 +249,9 @@ class Take(_Described):
     only: Jsonata | None = Field(
         None, description="JSONata over the canonical object; where it fails the message is ignored"
     )
+    anew: Jsonata | None = Field(
+        None, description="JSONata over the canonical object: what was undone begins anew only where this has changed"
+    )
     mapping: str | None = Field(None, description="file below mappings/, where the message holds the object itself")
 
 

@@ -56,7 +56,7 @@ class Engine:
             name: load_process(plan.code, plan.folder) for name, plan in release.processes.items()
         }
         self.processes[system_call.name] = system_call
-        self.take_in = TakeIn(self.reader, self.identities)
+        self.take_in = TakeIn(store, self.reader, self.identities)
         self.player = Player(store, self.sender, self.reader, self.take_in, self.release_of, self.process_of)
 
     def release_of(self, _id: str) -> Release:

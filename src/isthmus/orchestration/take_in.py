@@ -21,14 +21,19 @@ from isthmus.landscape.release import ConnectionPlan, Release
 from isthmus.mapping.errors import MappingError
 from isthmus.model import Reference
 from isthmus.model.problems import InvalidObject
+from isthmus.store import runs
+from isthmus.store.store import Store
 from isthmus.store.transaction import Row
+
+#: the hint of a run that no message started
+ASKED_BY_PEOPLE = "{}"
 
 
 class TakeIn:
     """From a run's hint to its input."""
 
-    def __init__(self, reader: Reader, identities: Identities) -> None:
-        self._reader, self._identities = reader, identities
+    def __init__(self, store: Store, reader: Reader, identities: Identities) -> None:
+        self._store, self._reader, self._identities = store, reader, identities
 
     async def object_of(self, asking: Asking, takes: type[BaseModel]) -> BaseModel | None:
         """The canonical object that the run is about; None where the message turns out to be about nothing of ours.
@@ -46,13 +51,24 @@ class TakeIn:
             found = await self._read(asking, plan, take.read, run)
         else:
             found = await self._translate(asking, plan, take, takes, json.loads(run["hint"]))
-        if found is None or not _wanted(asking.release, take, found):
+        if found is None or not _wanted(asking.release, take, found) or await self._old_news(asking, take, found):
             return None
         if not isinstance(found, takes):
             raise TypeError(
                 f"{run['process']} takes {takes.__name__}, {take.read or take.mapping} gives {type(found).__name__}"
             )
         return found
+
+    async def _old_news(self, asking: Asking, take: Take, found: BaseModel) -> bool:
+        """Whether this is what an earlier generation was about, told again after it was undone; people may ask again."""
+        run = asking.run
+        assert run is not None
+        if take.anew is None or run["generation"] == 1 or run["hint"] == ASKED_BY_PEOPLE:
+            return False
+        before = await self._store.read(lambda tx: runs.input_before(tx, run))
+        anew = asking.release.expression(take.anew)
+        now = anew(found.model_dump(mode="json", exclude_none=True))
+        return before is not None and anew(json.loads(before)) == now
 
     async def _read(self, asking: Asking, plan: ConnectionPlan, name: str, run: Row) -> Any:
         operation = read_operation(plan, name)

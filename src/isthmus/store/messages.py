@@ -95,22 +95,12 @@ def start_run(tx: Transaction, message: Row, start: Start, release: str, now: st
     if run["state"] == "ignored":
         reopen(tx, run["id"], message["body"], now)
         return "claimed", run["id"]
-    if run["state"] == "undone" and _told_before(tx, run["id"], message.get("version")):
-        return "seen", run["id"]
     if run["state"] == "undone" or (run["state"] == "done" and start.again):
         return "claimed", insert_run(tx, _new_run(message, start, run["generation"] + 1, release), now)
     if run["state"] == "done":
         return "seen", run["id"]
     wake(tx, run["id"], now)
     return "joined", run["id"]
-
-
-def _told_before(tx: Transaction, run_id: str, version: str | None) -> bool:
-    """Whether a run has heard of this version already: the same news by another way must not undo its undoing."""
-    if version is None:
-        return False
-    sql = "SELECT 1 AS found FROM message WHERE run_id = :run AND version = :version LIMIT 1"
-    return tx.value(sql, {"run": run_id, "version": version}) is not None
 
 
 def _new_run(message: Row, start: Start, generation: int, release: str) -> NewRun:

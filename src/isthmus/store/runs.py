@@ -73,6 +73,16 @@ def latest(tx: Transaction, subject: str, process: str) -> Row | None:
     )
 
 
+def input_before(tx: Transaction, run: Row) -> str | None:
+    """The input of the newest earlier generation that came to have one, as JSON."""
+    found = tx.value(
+        "SELECT input FROM run WHERE subject = :subject AND process = :process AND generation < :generation"
+        " AND input IS NOT NULL ORDER BY generation DESC LIMIT 1",
+        {name: run[name] for name in ("subject", "process", "generation")},
+    )
+    return None if found is None else str(found)
+
+
 def reopen(tx: Transaction, run_id: str, hint: str, now: str) -> None:
     """Give an ignored run another look, with a newer message."""
     tx.run(
