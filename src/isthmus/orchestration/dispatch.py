@@ -60,7 +60,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped."""
-        await self._lease()
+        await self.lease()
         heart = Heart(self._store.url, self)
         heart.start()
         sweeper = Sweeper(self.engine, self)
@@ -85,7 +85,7 @@ class Worker:
         """Play one taken run; for tests that take by hand."""
         return await self.engine.player.play(row)
 
-    async def _lease(self) -> None:
+    async def lease(self) -> None:
         self.holder = uuid.uuid4().hex[:12]
         name = f"{socket.gethostname()}:{os.getpid()}"
         holder = self.holder
@@ -96,10 +96,10 @@ class Worker:
     async def _claim_until_stopped(self) -> None:
         while not self._stopping.is_set():
             if self.lost.is_set():
-                await self._lease()
+                await self.lease()
             self._woken.clear()
             free = self.slots - len(self._active)
-            taken = await self._claim(free) if free > 0 else []
+            taken = await self.claim(free) if free > 0 else []
             for row in taken:
                 task = asyncio.create_task(self._play(row))
                 self._active.add(task)
@@ -108,7 +108,7 @@ class Worker:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), IDLE_S)
 
-    async def _claim(self, free: int) -> list[Row]:
+    async def claim(self, free: int) -> list[Row]:
         try:
             if not await self._store.read(_anything(instant(self._store.clock()))):
                 return []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
+#: lets so many seconds pass
+Sleep = Callable[[float], Awaitable[object]]
 
 
 def system_clock() -> datetime:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from isthmus.store.clock import Clock, system_clock
+from isthmus.store.clock import Clock, Sleep, system_clock
 from isthmus.store.commit import GroupCommit
 from isthmus.store.transaction import Dialect, Row, StoreUnavailable, Transaction
 
@@ -26,8 +26,9 @@ class Store:
     ``write`` waits for its commit, ``ride`` does not; both keep their order. ``read`` sees what is committed.
     """
 
-    def __init__(self, url: str, clock: Clock = system_clock) -> None:
-        self.url, self.clock = url, clock
+    def __init__(self, url: str, clock: Clock = system_clock, sleep: Sleep = asyncio.sleep) -> None:
+        """``sleep`` is how pauses pass that are measured by ``clock``: a test's clock moves instead of waiting."""
+        self.url, self.clock, self.sleep = url, clock, sleep
         self.dialect: Dialect = "postgresql" if url.startswith("postgres") else "sqlite"
         self._lost = self._losses()
         self._commit = GroupCommit(self._connect, self._lost)

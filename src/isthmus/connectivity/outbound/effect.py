@@ -6,7 +6,6 @@ again before the operation's ``once`` rule has made the repeat harmless.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import Mapping
@@ -81,7 +80,7 @@ class Deliverer:
             else:
                 self._change(d, {"doubt": 0})
             if attempt < TRIES_MAX:
-                await asyncio.sleep(_pause(attempt))
+                await self._store.sleep(_pause(attempt))
                 await self._intend_again(d)
         raise attempts_ended(d.bound, outcome, d.asking, self._store.clock())
 
@@ -174,7 +173,7 @@ class Deliverer:
                 raise Later(
                     self._store.clock() + timedelta(seconds=min(pause_s, wait_s)), "its answer was lost; looking again"
                 )
-            await asyncio.sleep(min(pause_s, max(wait_s, 0.0) + 0.001))
+            await self._store.sleep(min(pause_s, max(wait_s, 0.0) + 0.001))
             pause_s *= 2
 
     async def _probe(self, d: Delivery) -> Any:
@@ -193,7 +192,7 @@ class Deliverer:
                 return outcome
             if outcome.failure is not None and outcome.failure.verdict == "reject":
                 raise Park(parked(d.bound, outcome, d.asking.step))
-            await asyncio.sleep(_pause(attempt))
+            await self._store.sleep(_pause(attempt))
         raise Later(self._store.clock() + timedelta(seconds=_PATIENT_S), f"cannot look: {outcome.said}")
 
     async def all_living(self, d: Delivery) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
@@ -81,7 +80,7 @@ class Reader:
             if outcome.failure is not None and outcome.failure.verdict != "retry":
                 raise Park(parked(bound, outcome, asking.step))
             if attempt < TRIES_MAX:
-                await asyncio.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - jitter
+                await self._store.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 - jitter
         raise attempts_ended(bound, outcome, asking, self._store.clock())
 
     async def canonical(self, bound: Bound, found: Any) -> Any:

@@ -45,7 +45,7 @@ class Throttle:
         if pause > PATIENCE_S:
             raise Later(start or self._store.clock(), f"{self._connection} is at its rate limit")
         if pause > 0:
-            await asyncio.sleep(pause)
+            await self._store.sleep(pause)
         self.waiting += 1
         try:
             await self._places.acquire()
@@ -75,7 +75,7 @@ class Throttle:
             pause = (until - now).total_seconds()
             if pause > PATIENCE_S:
                 raise Later(until, f"{self._connection} asked us to wait")
-            await asyncio.sleep(pause)
+            await self._store.sleep(pause)
 
     async def _start(self) -> datetime | None:
         rate = self._limits.requests_per_s
