@@ -207,6 +207,12 @@ def test_same_key_twice_at_a_time_is_a_conflict(running: RunningSandbox, caller:
         ("/prices", {"product": "prod_no", "currency": "eur", "unit_amount": 1}, "resource_missing", "product"),
         ("/tax_rates", {"display_name": "VAT", "inclusive": "perhaps", "percentage": 19}, None, "inclusive"),
         ("/tax_rates", {"display_name": "VAT", "inclusive": False, "percentage": 119}, None, "percentage"),
+        (
+            "/tax_rates",
+            {"display_name": "VAT", "inclusive": False, "percentage": 9, "tax_type": "VAT"},
+            None,
+            "tax_type",
+        ),
         ("/payment_intents", {"amount": 49, "currency": "eur"}, "amount_too_small", "amount"),
         ("/payment_intents", {"amount": 100_000_000, "currency": "eur"}, "amount_too_large", "amount"),
         ("/payment_intents", {"amount": 5124, "currency": "kwd"}, "invalid_charge_amount", "amount"),

@@ -16,11 +16,13 @@ from .invoice_sums import Line, add_up, tax_of
 from .lists import PAGING, objects, page, part
 from .money import checked_amount, checked_currency
 from .operation import Ask, merge_metadata, operation, refuse_unless, retrieval
-from .tax_rates import RATE_DATA, rate_of_data
+from .tax_rates import RATE_DATA, REASONS, rate_of_data
 from .words import words
 
 _SHOWN = 10
-_TAX_AMOUNTS = f"tax_amounts[]{{amount!:int taxable_amount!:int taxability_reason tax_rate_data!{{{RATE_DATA}}}}}"
+_TAX_AMOUNTS = (
+    f"tax_amounts[]{{amount!:int taxable_amount!:int taxability_reason:{REASONS} tax_rate_data!{{{RATE_DATA}}}}}"
+)
 _LINE_PRICE = (
     f"price_data{{{PRICE_DATA} product_data{{name! description images[] metadata:metadata tax_code unit_label}}}}"
 )

@@ -13,9 +13,21 @@ from .account import Account, Body, as_json
 from .errors import ParameterError
 from .lists import listing
 from .operation import Ask, merge, merge_metadata, new_metadata, operation, retrieval
+from .words import words
 
-_TEXTS = "country description jurisdiction state tax_type"
-_RATE = f"{_TEXTS} display_name! inclusive!:bool percentage!:decimal"
+_TEXTS = "country description jurisdiction state"
+_TAX_TYPE = (
+    "tax_type:admissions_tax|amusement_tax|attendance_tax|communications_tax|digital_excise_tax|entertainment_tax|"
+    "get_fund|gross_receipts_tax|gst|hospitality_tax|hst|igst|jct|lease_tax|luxury_tax|mass_transit_parking_tax|nhil|"
+    "parking_tax|pst|qst|resort_tax|retail_delivery_fee|rst|sales_tax|service_tax|tourism_tax|utility_users_tax|vat"
+)
+REASONS = (
+    "customer_exempt|not_collecting|not_subject_to_tax|not_supported|portion_product_exempt|portion_reduced_rated|"
+    "portion_standard_rated|product_exempt|product_exempt_holiday|proportionally_rated|reduced_rated|reverse_charge|"
+    "standard_rated|taxable_basis_reduced|zero_rated"
+)
+_KEPT = (*words(_TEXTS), "tax_type")
+_RATE = f"{_TEXTS} {_TAX_TYPE} display_name! inclusive!:bool percentage!:decimal"
 RATE_DATA = f"{_RATE} jurisdiction_level:city|country|county|district|multiple|state"
 
 
@@ -45,7 +57,7 @@ def add_rate(account: Account, data: dict[str, Any], *, active: bool = True, hid
         "state": None,
         "tax_type": None,
     }
-    rate.update({name: data[name] for name in _TEXTS.split() if name in data})
+    rate.update({name: data[name] for name in _KEPT if name in data})
     return account.add(rate, "tax_rate.created", hidden=hidden)
 
 
@@ -82,7 +94,7 @@ def _create(account: Account, ask: Ask) -> Body:
 
 def _modify(account: Account, ask: Ask) -> Body:
     rate = account.get("tax_rate", ask.id)
-    merge(rate, ask, "active", "display_name", *_TEXTS.split())
+    merge(rate, ask, "active", "display_name", *_KEPT)
     merge_metadata(rate, ask)
     return account.save(rate, "tax_rate.updated")
 
@@ -91,5 +103,7 @@ OPERATIONS = (
     operation("POST", "/v1/tax_rates", _create, f"active:bool metadata:metadata {_RATE}"),
     listing("/v1/tax_rates", "tax_rate", "active:bool created:range inclusive:bool"),
     retrieval("/v1/tax_rates/{id}", "tax_rate"),
-    operation("POST", "/v1/tax_rates/{id}", _modify, f"active:bool display_name metadata:metadata {_TEXTS}"),
+    operation(
+        "POST", "/v1/tax_rates/{id}", _modify, f"active:bool display_name metadata:metadata {_TEXTS} {_TAX_TYPE}"
+    ),
 )
