@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from isthmus.catalogue.connector import Inbound, Request
 from isthmus.connectivity.inbound.split import Splitter
+from isthmus.connectivity.outbound.outcome import Later
 from isthmus.connectivity.transport.answer import Answer, Call, NoAnswer, NotSent
 from isthmus.orchestration.engine import Engine
 from isthmus.store import calls, messages, polls
@@ -48,7 +49,7 @@ class Poller:
         while True:
             try:
                 await self.poll(connection, name, channel)
-            except (NotSent, NoAnswer, StoreUnavailable) as error:
+            except (NotSent, NoAnswer, Later, StoreUnavailable) as error:
                 log.warning("poll of %s %s waits: %s", connection, name, error)
             except Exception:
                 log.exception("poll of %s %s failed; it goes on", connection, name)

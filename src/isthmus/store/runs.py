@@ -163,10 +163,12 @@ def end_play(
     """
     hold(tx, fence)
     ended = now if state in ("done", "undone", "ignored") else None
+    # a run that was taken for another look keeps the time at which it ended
+    over = "coalesce(ended_at, :ended)" if ended else "NULL"
     sets = "".join(f", {name} = :{name}" for name in values)
     guard = "" if wake_seen is None else " AND wake = :wake_seen"
     touched = tx.run(
-        f"UPDATE run SET state = :state, owner = NULL, due_at = :due_at, ended_at = :ended, updated_at = :now{sets}"
+        f"UPDATE run SET state = :state, owner = NULL, due_at = :due_at, ended_at = {over}, updated_at = :now{sets}"
         f" WHERE id = :id{guard}",
         {
             **values,
