@@ -151,7 +151,13 @@ class _Audit:
         asked = {"amount": f"{gross:f}", "currency": order["currency"]}
         whole = {"total": f"{sum(Decimal(r['gross_amount']) for r in legal):f}", "currency": legal[0]["currency"]}
         self._equal(f"legal invoice {_listed(legal)} of {key}", asked, "amount", whole, "total")
-        if str(opportunity["legal_invoice_number"]) not in {str(row["id"]) for row in legal}:
+        numbers = {str(row["id"]) for row in legal}
+        if unnumbered := [one for one in self._invoices.get(str(order["id"]), []) if not numbers & _said(one)]:
+            found.unreported += 1
+            found.findings.append(
+                f"invoice {_listed(unnumbered)} of {key} does not say its legal number {_listed(legal)}"
+            )
+        elif str(opportunity["legal_invoice_number"]) not in numbers:
             found.unreported += 1
             found.findings.append(f"{key} does not know its legal invoice {_listed(legal)}")
         else:
@@ -272,6 +278,11 @@ def _number(key: str) -> str:
 
 def _listed(rows: Sequence[Row]) -> str:
     return ", ".join(str(row["id"]) for row in rows)
+
+
+def _said(row: Row) -> set[str]:
+    """What somebody has noted on a document, whatever the notes are called."""
+    return {str(value) for value in (row.get("metadata") or {}).values()}
 
 
 def _get(url: str) -> Any:
