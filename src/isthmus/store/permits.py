@@ -44,9 +44,20 @@ def failed(tx: Transaction, connection: str, *, now: str, threshold: int, open_u
     )
 
 
-def succeeded(tx: Transaction, connection: str, remaining: int | None) -> None:
+def try_again(tx: Transaction, connection: str, *, was: str, until: str) -> bool:
+    """Win the one call that tries whether a vendor is up again: open for the others ``until``; False where one tries."""
+    return (
+        tx.run(
+            "UPDATE permit SET open_until = :until WHERE connection = :connection AND open_until = :was",
+            {"connection": connection, "was": was, "until": until},
+        )
+        > 0
+    )
+
+
+def succeeded(tx: Transaction, connection: str) -> None:
     """A call went through: failures start again at 0 and the breaker closes."""
     tx.run(
-        "UPDATE permit SET failures = 0, open_until = NULL, remaining = coalesce(:remaining, remaining) WHERE connection = :connection",
-        {"connection": connection, "remaining": remaining},
+        "UPDATE permit SET failures = 0, open_until = NULL WHERE connection = :connection",
+        {"connection": connection},
     )

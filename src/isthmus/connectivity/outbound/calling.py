@@ -88,7 +88,9 @@ class Caller:
         if outcome.cut or outcome.unsent or (outcome.failure and outcome.failure.status >= 500):
             throttle.breaker.failed()
         else:
-            throttle.breaker.succeeded(budget.remaining if budget else None)
+            throttle.breaker.succeeded()
+        if budget is not None:
+            throttle.heed(budget)
         if outcome.failure is not None and outcome.failure.error_class == "limit":
             throttle.block(outcome.failure.pause_s or 1.0)
 

@@ -12,6 +12,7 @@ from isthmus.store.transaction import Row
 
 FAILURES_MAX = 8
 OPEN_S = 5.0
+_TRIED_S = 1.0
 
 
 class CircuitBreaker:
@@ -21,10 +22,17 @@ class CircuitBreaker:
         self._store, self._connection = store, connection
         self._failures = 0
 
-    def check(self, row: Row | None) -> None:
-        """Raise Later while the breaker is open."""
-        if row and row["open_until"] and moment(row["open_until"]) > self._store.clock():
-            raise Later(moment(row["open_until"]), f"{self._connection} is down; calls are paused")
+    async def check(self, row: Row | None) -> None:
+        """Raise Later while the breaker is open. After its pause one call tries for all; the others hear how it went."""
+        if not row or not row["open_until"]:
+            return
+        now, was = self._store.clock(), row["open_until"]
+        if moment(was) > now:
+            raise Later(moment(was), f"{self._connection} is down; calls are paused")
+        until = instant(now + timedelta(seconds=OPEN_S))
+        if not await self._store.write(lambda tx: permits.try_again(tx, self._connection, was=was, until=until)):
+            raise Later(now + timedelta(seconds=_TRIED_S), f"{self._connection} was down; one call tries it now")
+        self._failures += 1
 
     def failed(self) -> None:
         """A call failed because the vendor is down or out of reach."""
@@ -35,8 +43,8 @@ class CircuitBreaker:
             lambda tx: permits.failed(tx, self._connection, now=instant(now), threshold=FAILURES_MAX, open_until=until)
         )
 
-    def succeeded(self, remaining: int | None) -> None:
-        """A call went through. Only a first success after failures, or news of the budget, is worth a write."""
-        if self._failures or remaining is not None:
+    def succeeded(self) -> None:
+        """A call went through. Only the first success after failures is worth a write."""
+        if self._failures:
             self._failures = 0
-            self._store.ride(lambda tx: permits.succeeded(tx, self._connection, remaining))
+            self._store.ride(lambda tx: permits.succeeded(tx, self._connection))

@@ -1,7 +1,8 @@
-"""Permits for each connection: concurrency in this worker, rate and Retry-After shared by all workers.
+"""Permits for each connection: concurrency in this worker; rate, Retry-After and breaker shared by all workers.
 
 A worker takes a share of up to a second of the rate in one row update; a wait longer than a moment is not slept
-through but becomes a row, so that a burst holds neither memory nor slots.
+through but becomes a row, so that a burst holds neither memory nor slots. What a vendor's headers say about the calls
+that are left counts too: before the last one is gone, nobody asks for one too many.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from isthmus.catalogue.connector import Limits
 from isthmus.connectivity.outbound.circuit_breaker import CircuitBreaker
 from isthmus.connectivity.outbound.outcome import Later
+from isthmus.connectivity.transport.answer import Budget
 from isthmus.store import permits
 from isthmus.store.clock import instant, moment
 from isthmus.store.store import Store
@@ -34,25 +36,27 @@ class Throttle:
         self._starts: deque[datetime] = deque()
         self._row: Row | None = None
         self._read_at: datetime | None = None
+        self._left: int | None = None
+        self._full_at: datetime | None = None
+        self.busy = 0
         self.waiting = 0
 
     @asynccontextmanager
     async def permit(self) -> AsyncIterator[None]:
         """Wait a moment for a permit. Raises Later where the wait would be long."""
-        await self._check()
-        start = await self._start()
-        pause = (start - self._store.clock()).total_seconds() if start else 0.0
-        if pause > PATIENCE_S:
-            raise Later(start or self._store.clock(), f"{self._connection} is at its rate limit")
-        if pause > 0:
-            await self._store.sleep(pause)
         self.waiting += 1
         try:
             await self._places.acquire()
         finally:
             self.waiting -= 1
         try:
-            yield
+            # the gate is looked at with a place in hand: what was asked of others meanwhile counts for us too
+            await self._opened()
+            self.busy += 1
+            try:
+                yield
+            finally:
+                self.busy -= 1
         finally:
             self._places.release()
 
@@ -60,28 +64,64 @@ class Throttle:
         """Nobody calls before the pause is over: what the vendor asked of one holds for all."""
         now = self._store.clock()
         until = instant(now + timedelta(seconds=pause_s))
-        self._row = {**(self._row or {"open_until": None}), "blocked_until": until}
+        self._row = {**(self._row or {"open_until": None, "failures": 0}), "blocked_until": until}
         self._read_at = now
         self._store.ride(lambda tx: permits.block(tx, self._connection, until, instant(now)))
 
-    async def _check(self) -> None:
+    def heed(self, budget: Budget) -> None:
+        """Follow the headers of an answer: so many calls are left until the budget is full again."""
+        if budget.remaining is None:
+            return
+        reset_s = budget.reset_s or PATIENCE_S
+        # the vendor has not counted yet what is under way
+        self._left = budget.remaining - self.busy
+        self._full_at = self._store.clock() + timedelta(seconds=reset_s)
+        if budget.remaining <= 0:
+            self.block(reset_s)
+
+    async def _opened(self) -> None:
+        """Return when a call may begin. Raises Later."""
+        start: datetime | None = None
+        while True:
+            row, now = await self._looked(), self._store.clock()
+            await self.breaker.check(row)
+            closed_until, why = self._closed(row, now)
+            if closed_until is None:
+                start = start or await self._start()
+                if start <= now:
+                    break
+                closed_until, why = start, "is at its rate limit"
+            pause = (closed_until - now).total_seconds()
+            if pause > PATIENCE_S:
+                raise Later(closed_until, f"{self._connection} {why}")
+            await self._store.sleep(pause)
+        if self._left is not None:
+            self._left -= 1
+
+    async def _looked(self) -> Row | None:
+        """The row that all workers share, not older than a moment."""
         now = self._store.clock()
         if self._read_at is None or (now - self._read_at).total_seconds() > _FRESH_S:
             self._read_at = now
             self._row = await self._store.read(lambda tx: permits.read(tx, self._connection))
-        self.breaker.check(self._row)
-        blocked = self._row and self._row["blocked_until"]
-        if blocked and (until := moment(blocked)) > now:
-            pause = (until - now).total_seconds()
-            if pause > PATIENCE_S:
-                raise Later(until, f"{self._connection} asked us to wait")
-            await self._store.sleep(pause)
+        return self._row
 
-    async def _start(self) -> datetime | None:
+    def _closed(self, row: Row | None, now: datetime) -> tuple[datetime | None, str]:
+        blocked = row and row["blocked_until"]
+        if blocked and (until := moment(blocked)) > now:
+            return until, "asked us to wait"
+        if self._left is not None and self._full_at is not None:
+            if self._full_at <= now:
+                self._left = self._full_at = None
+            elif self._left <= 0:
+                return self._full_at, "has no calls left for us"
+        return None, ""
+
+    async def _start(self) -> datetime:
         rate = self._limits.requests_per_s
-        if not rate:
-            return None
         now = self._store.clock()
+        if not rate:
+            return now
         while self._starts and self._starts[0] < now - timedelta(seconds=1):
             self._starts.popleft()
         if not self._starts:
