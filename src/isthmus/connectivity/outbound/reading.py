@@ -54,7 +54,7 @@ class Reader:
             if part.when is not None and not bound.evaluate(part.when, bound.context):
                 continue
             last = part.part
-            found[last] = await self.objects(asking, bound, part)
+            found[last] = await self.objects(asking, bound, part, pages=bound.requests.pages)
             bound.context["parts"][last] = found[last][0] if found[last] else None
         return found.get(bound.requests.result or last, [])
 
