@@ -1,40 +1,45 @@
-"""Every connector's golden files: a mapping, the context it is given, and what must come of it, to the letter."""
+"""Every connector's examples: what goes into a mapping, and what comes out; every mapping has one."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from isthmus.catalogue.registry import ConnectorFolder, connectors
+from isthmus.cli.map import difference
 from isthmus.mapping.mapping import compile_mapping
 
-FOLDERS = {name: folder for name, folder in connectors().items() if list((folder.path / "golden").glob("*.json"))}
-FILES = [
-    pytest.param(folder, file, id=f"{name}/{file.stem}")
-    for name, folder in FOLDERS.items()
-    for file in sorted((folder.path / "golden").glob("*.json"))
-]
+FOLDERS = {name: folder for name, folder in connectors().items() if any((folder.path / "golden").glob("*.json"))}
 
 
-@pytest.mark.parametrize(("folder", "file"), FILES)
-def test_a_mapping_gives_what_its_golden_file_expects(folder: ConnectorFolder, file: Path) -> None:
-    golden = json.loads(file.read_text("utf-8"))
-    text = folder.mapping_text(golden["mapping"])
-    mapping = compile_mapping(text, file=golden["mapping"], codes=folder.codes())
-    made = json.loads(json.dumps(mapping(golden["context"])))
-    assert made == golden["expect"]
+def examples() -> list[Any]:
+    return list(_examples())
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_every_mapping_has_a_golden_file_and_is_compiled(name: str) -> None:
-    folder = FOLDERS[name]
-    proved = {
-        json.loads(file.read_text("utf-8"))["mapping"].removeprefix("mappings/")
-        for file in (folder.path / "golden").glob("*.json")
-    }
-    assert set(folder.mapping_files()) <= proved
-    for file in folder.mapping_files():
-        compiled = compile_mapping(folder.mapping_text(file), file=file, codes=folder.codes())
-        assert compiled.engine == "python", compiled.why_not_compiled
+def _examples() -> Iterator[Any]:
+    for name, folder in FOLDERS.items():
+        for file in sorted((folder.path / "golden").glob("*.json")):
+            found = json.loads(file.read_text("utf-8"))
+            for case in found if isinstance(found, list) else [found]:
+                yield pytest.param(folder, case, id=f"{name}/{file.stem}")
+
+
+@pytest.mark.parametrize(("folder", "case"), examples())
+def test_an_example_comes_out_as_it_stands(folder: ConnectorFolder, case: dict[str, Any]) -> None:
+    file = case["mapping"].removeprefix("mappings/")
+    mapping = compile_mapping(folder.mapping_text(file), file=file, codes=folder.codes())
+    assert mapping.engine == "python", mapping.why_not_compiled
+    made = json.loads(json.dumps(mapping(case["context"]), default=str))
+    assert list(difference(case["expect"], made)) == []
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
+def test_every_mapping_has_an_example(folder: ConnectorFolder) -> None:
+    shown = set()
+    for file in (folder.path / "golden").glob("*.json"):
+        found = json.loads(file.read_text("utf-8"))
+        shown |= {case["mapping"].removeprefix("mappings/") for case in (found if isinstance(found, list) else [found])}
+    assert {file for file in folder.mapping_files() if file.endswith(".jsonata")} <= shown
