@@ -153,6 +153,7 @@ def write_landscape(
         "environments": {"dev": {"database": "sqlite"}},
         "connections": connections,
         "business_units": sample["business_units"],
+        "fields": {path: dict(entry) for path, entry in fields.items()},
         "fields": dict(fields),
     }
     (landscape / "isthmus.yaml").write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), "utf-8")

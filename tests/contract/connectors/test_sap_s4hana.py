@@ -305,6 +305,29 @@ async def test_invoices_and_orders_are_polled_once_each(ask: Asker, running: Run
         assert len(rows) == 1
 
 
+async def test_a_poll_and_a_search_follow_the_pages(ask: Asker, running: RunningSandbox, sap: SapCaller) -> None:
+    numbers = {sap.order(f"PG-{at}", ("S-108", "1"))["SalesOrder"] for at in range(105)}
+    channel = ask.release.connections["sap"].connector.inbound["orders"]
+    assert await Poller(ask.engine, _Worker()).poll("sap", "orders", channel) >= len(numbers)
+    polled = await ask.store.read(lambda tx: tx.rows("SELECT subject FROM message"))
+    assert numbers <= {row["subject"].rpartition("/")[2] for row in polled}
+    found = await ask.read(erp.search_orders, Search(limit=105))
+    assert len({order.number for order in found}) == len(found) == 105
+    assert [order.number for order in found] == sorted((order.number for order in found), reverse=True)
+
+
+async def test_an_own_field_goes_from_end_to_end_by_one_line(
+    running: RunningSandbox, sap: SapCaller, tmp_path: Path
+) -> None:
+    running.desk("sap_s4hana/set/field/A_SalesOrder.YY1_PromoCode_SDH", {"length": "20"})
+    fields = {"order.extensions.promo_code": {"sap": "YY1_PromoCode_SDH"}}
+    async with asking(tmp_path, running, {"erp": "sap_s4hana"}, fields=fields) as ask:
+        made = await ordered(ask, running, "CF-1", extensions={"promo_code": "SUN26"})
+        assert living(sap, "CF-1")[0]["YY1_PromoCode_SDH"] == "SUN26"
+        assert made.extensions["promo_code"] == "SUN26"
+        assert (await ask.read(erp.read_order, made.source)).extensions["promo_code"] == "SUN26"
+
+
 class _Worker:
     holder = "tester"
 

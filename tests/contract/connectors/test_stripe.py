@@ -188,6 +188,18 @@ async def test_the_legal_number_is_noted(ask: Asker, running: RunningSandbox) ->
     assert (await ask.read(billing.read_invoice, made.source)).extensions["legal_invoice_number"] == "90000012"
 
 
+async def test_an_own_field_goes_along_in_the_metadata(running: RunningSandbox, stripe: Caller, tmp_path: Path) -> None:
+    fields = {"invoice.extensions.promo_code": {"stripe": "Invoice.metadata.promo_code"}}
+    account = running.company.accounts[TRANSFER]
+    asked = invoice_of(running.company, account, "CF-1")
+    asked = asked.model_copy(update={"extensions": {"promo_code": "SUN26"}})
+    async with asking(tmp_path, running, {"billing": "stripe"}, fields=fields) as ask:
+        await ask.change(billing.ensure_customer, customer_of(account), key="CF-1")
+        made = await ask.change(billing.create_invoice, asked, key="CF-1")
+        assert stripe.get(f"/invoices/{made.source.id}")["metadata"]["promo_code"] == "SUN26"
+        assert (await ask.read(billing.read_invoice, made.source)).extensions["promo_code"] == "SUN26"
+
+
 # Undoing ------------------------------------------------------------------------------------------------------
 
 
