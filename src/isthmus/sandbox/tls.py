@@ -137,7 +137,8 @@ def _certificate(
     return (
         _builder(subject, ca.subject, key.public_key())
         .add_extension(
-            x509.SubjectAlternativeName([*addresses, *(x509.DNSName(one) for one in dict.fromkeys(names))]), critical=False
+            x509.SubjectAlternativeName([*addresses, *(x509.DNSName(one) for one in dict.fromkeys(names))]),
+            critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)

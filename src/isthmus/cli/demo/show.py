@@ -52,7 +52,7 @@ def table(outcome: Outcome, titles: dict[str, str]) -> None:
     drawn = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="bold")
     headings = ("Opportunity", "Customer", "Amount", f"{titles['erp']} order", "Invoice", "Entitlement", "Took")
     for heading in headings:
-        drawn.add_column(heading, justify="right" if heading in ("Amount", "Took") else "left", no_wrap=True)
+        drawn.add_column(heading, justify="right" if heading in ("Amount", "Took") else "left", overflow="fold")
     for deal in outcome.deals:
         if not deal.mend:
             cells = (deal.order, deal.invoice, deal.entitlement, deal.took)
@@ -76,13 +76,17 @@ def proof(outcome: Outcome, billed: int) -> None:
     say(
         f"  {found.completed} of {made} orders exist exactly once      repeats made harmless: {repeats}{f' ({how})' if how else ''}"
     )
-    say(f"  {found.invoices_equal} of {made} invoices equal their orders   {sums}")
+    say(f"  {found.invoices_equal} of {made} invoices equal their orders")
+    say(f"  {sums}")
     if billed:
         say(f"  {found.numbered} of {billed} legal invoices went round: the ledger's number stands in CRM and billing")
     if found.parked:
         say(f"  {found.parked} parked, each with a reason and a remedy")
     met = ", ".join(f"{count} × {kind.replace('_', ' ')}" for kind, count in outcome.faults.items())
     say(f"  Trouble met: {met or 'none'}")
+    say(
+        f"  Repeats made harmless: {repeats}{f' ({how})' if how else ''}; {outcome.heard_again} messages heard again, used once"
+    )
     verdict = f"  {found.lost} lost · {found.doubled} doubled · {found.cents_off} cents off"
     say(f"{verdict}   ({outcome.repaired} found double and reversed)", "bold green" if found.holds else "bold red")
     for sentence in found.findings:

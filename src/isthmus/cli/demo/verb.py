@@ -69,9 +69,8 @@ def _played(stage: Stage, count: int, seed: int, once: bool, as_json: bool) -> b
         numbers = acts.close_deals(stage, count, seed, bar)
     mends = acts.parked(stage, numbers)
     orders = [deal.order for deal in look(stage, numbers, mends).deals if deal.order]
-    wanted = orders[: stage.script.whole["afterwards"]["orders"]]
     with _bar(as_json, "Goods leave, the ledger invoices, customers pay", 0) as bar:
-        billed = acts.deliver_and_bill(stage, wanted, bar)
+        billed = acts.deliver_and_bill(stage, orders, bar)
     first = look(stage, numbers, mends)
     if not as_json:
         show.table(first, titles)
