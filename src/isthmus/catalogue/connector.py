@@ -85,6 +85,9 @@ class Probe(_Described):
     query: dict[str, str] = Field(default_factory=dict)
     found: Jsonata = Field(description="JSONata over the body: the object, or nothing")
     all: Jsonata | None = Field(None, description="JSONata over the body: every living match, first one first")
+    with_context: bool = Field(
+        False, description="found and all are over {…context, body}: where the vendor cannot filter by our key itself"
+    )
 
 
 class Native(_Described):

@@ -360,8 +360,20 @@ async def test_after_the_vendor_has_forgotten_the_key_it_looks_before_it_sends_a
     ask.clock.advance(timedelta(days=2))
     made = await _patiently(ask, asked, "F-1")
     assert [one["id"] for one in living(stripe, "F-1")] == [made.source.id]  # type: ignore[union-attr]
-    looks = [attempt for attempt in await ask.attempts("F-1") if "/v1/invoices/search" in attempt["path"]]
-    assert looks, "it looked by the metadata"
+    looks = [attempt for attempt in await ask.attempts("F-1") if "/v1/invoices?customer=" in attempt["path"]]
+    assert looks, "it looked among the customer's invoices"
+
+
+async def test_a_search_that_lags_makes_no_second_invoice(ask: Asker, running: RunningSandbox, stripe: Caller) -> None:
+    account = running.company.accounts[TRANSFER]
+    await ask.change(billing.ensure_customer, customer_of(account), key="L-1")
+    running.desk("stripe/set/account/emea", {"search_delay_s": "60"})
+    try:
+        trouble(running, "broken", "POST */v1/invoices")
+        made = await _patiently(ask, invoice_of(running.company, account, "L-1"), "L-1")
+    finally:
+        running.desk("stripe/set/account/emea", {"search_delay_s": "0"})
+    assert [one["id"] for one in living(stripe, "L-1")] == [made.source.id]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "late", "broken"])

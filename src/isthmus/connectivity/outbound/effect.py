@@ -180,9 +180,9 @@ class Deliverer:
         probe = d.once.probe
         assert probe is not None
         outcome = await self._looked(d, probe)
-        return (
-            None if outcome.answer is None or not outcome.succeeded else d.bound.found(probe.found, outcome.answer.body)
-        )
+        if outcome.answer is None or not outcome.succeeded:
+            return None
+        return d.bound.found(probe.found, _seen(d, probe, outcome.answer.body))
 
     async def _looked(self, d: Delivery, probe: Probe) -> Outcome:
         call = rendered(d.bound, Request(request=probe.request, query=probe.query))
@@ -203,7 +203,7 @@ class Deliverer:
         outcome = await self._looked(d, probe)
         if not outcome.succeeded or outcome.answer is None:
             return []
-        found = d.bound.evaluate(probe.all or probe.found, outcome.answer.body)
+        found = d.bound.evaluate(probe.all or probe.found, _seen(d, probe, outcome.answer.body))
         return found if isinstance(found, list) else [] if found is None else [found]
 
     def _vendor_remembers(self, d: Delivery) -> bool:
@@ -223,6 +223,11 @@ class Deliverer:
                 return
 
         self._store.ride(work)
+
+
+def _seen(d: Delivery, probe: Probe, body: Any) -> Any:
+    """What a probe's expressions are over."""
+    return {**d.bound.context, "body": body} if probe.with_context else body
 
 
 def _gone(request: Request, outcome: Outcome) -> bool:
