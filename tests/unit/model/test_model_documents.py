@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import model_examples as ex
 import pytest
 from pydantic import ValidationError
+from tests.unit.model import model_examples as ex
 
 from isthmus.model import (
     CreditNote,

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import model_examples as ex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.model import model_examples as ex
 
 from isthmus.model import (
     BusinessUnit,

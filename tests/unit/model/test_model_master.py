@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import model_examples as ex
 import pytest
 from pydantic import ValidationError
+from tests.unit.model import model_examples as ex
 
 from isthmus.model import (
     Address,

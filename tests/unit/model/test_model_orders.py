@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import model_examples as ex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tests.unit.model import model_examples as ex
 
 from isthmus.model import Order, order_status, problems_of
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from model_examples import PARTY, SELLER
+from tests.unit.model.model_examples import PARTY, SELLER
 
 from isthmus.model import (
     MINOR_UNIT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import model_examples as ex
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
+from tests.unit.model import model_examples as ex
 
 import isthmus.model as model
 from isthmus.model import (
