@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
 
 def told(error: Exception) -> int:
@@ -18,17 +19,19 @@ def told(error: Exception) -> int:
 
 
 def _sentence(error: Exception) -> str | None:
-    from isthmus.landscape.finding import LandscapeProblems
-    from isthmus.model.problems import IsthmusError
-    from isthmus.store.transaction import StoreUnavailable
-
-    if isinstance(error, LandscapeProblems):
+    if isinstance(error, _loaded("isthmus.landscape.finding", "LandscapeProblems")):
         count = len(error.findings)
         return f"{error}\n{count} problem{'s' if count != 1 else ''}, nothing started"
     if isinstance(error, KeyError):
         return str(error.args[0]) if error.args and " " in str(error.args[0]) else None
-    if isinstance(error, IsthmusError | StoreUnavailable | LookupError | OSError):
+    ours = _loaded("isthmus.model.problems", "IsthmusError"), _loaded("isthmus.store.transaction", "StoreUnavailable")
+    if isinstance(error, (LookupError, OSError, *ours)):
         return str(error)
     if isinstance(error, ValueError) and type(error).__module__ == "builtins":
         return str(error)
     return None
+
+
+def _loaded(module: str, name: str) -> Any:
+    """A class of ours if its module is loaded; where it is not, nothing of that class can have been raised."""
+    return getattr(sys.modules.get(module), name, ())

@@ -62,6 +62,7 @@ VERBS = (
     Verb("runs", f"{_CLI}.runs:app", "List, show and cancel runs", _PEOPLE),
     Verb("exceptions", f"{_CLI}.exceptions:app", "List, mend and replay what is parked", _PEOPLE),
     Verb("approvals", f"{_CLI}.approvals:app", "List and decide approvals", _PEOPLE),
+    Verb("chaos", f"{_CLI}.chaos.verb:chaos", "Close deals while everything fails, then audit the books", _BUILD),
     Verb("map", f"{_CLI}.map:app", "Try a mapping: what goes in, what comes out", _BUILD),
     Verb("schema", f"{_CLI}.schema:schema", "Print the JSON Schema of a canonical object", _BUILD),
     Verb("connectors", f"{_CLI}.connectors:app", "List the connectors, and hold them to what they claim", _BUILD),
@@ -109,7 +110,7 @@ def new_app(**settings: Any) -> typer.Typer:
     )
 
 
-def top() -> Any:
+def top() -> typer.Typer:
     """The whole command."""
     app = new_app(cls=Verbs, help=_HELP, no_args_is_help=True)
 
@@ -123,13 +124,13 @@ def top() -> Any:
             typer.echo(f"isthmus {__version__}")
             raise typer.Exit
 
-    return get_command(app)
+    return app
 
 
 def run() -> None:
     """Play what the command line says. What went wrong is told in a sentence, and ends with 1."""
     try:
-        top()(prog_name="isthmus")
+        get_command(top())(prog_name="isthmus")
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
