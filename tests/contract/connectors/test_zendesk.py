@@ -118,6 +118,25 @@ async def test_a_grant_makes_the_customer_known_at_the_desk(
     assert (back.id, back.number, back.extensions["plan"]) == (customer.id, account.number, "gold")
 
 
+async def test_a_company_field_of_organizations_is_read_along(
+    running: RunningSandbox, desk: Desk, tmp_path: Path
+) -> None:
+    field = {"key": "segment", "type": "text", "title": "Segment"}
+    assert desk.ask("POST", "/organization_fields", {"organization_field": field}).status == 201
+    fields = {"customer.extensions.segment": {"zendesk": "Organization.organization_fields.segment"}}
+    async with asking(tmp_path, running, {"support": "zendesk"}, fields=fields) as ask:
+        customer = customer_of(running.company.accounts[13])
+        await ask.change(support.grant_entitlement, grant(customer, "486"), key="F-1")
+        (theirs,) = organization(desk, "C-1014")
+        told = {"organization": {"organization_fields": {"segment": "Farms"}}}
+        desk.ask("PUT", f"/organizations/{theirs['id']}", told)
+        link = Link(kind="customer", id=customer.id)
+        back: Customer = await ask.read(support.read_customer, link)
+        assert back.extensions["segment"] == "Farms"
+        desk.ask("DELETE", f"/organizations/{theirs['id']}")
+        assert await ask.read(support.read_customer, link) is None
+
+
 async def test_a_customer_that_the_desk_does_not_know_cannot_be_read(ask: Asker) -> None:
     with pytest.raises(Park) as parked:
         await ask.read(support.read_customer, Link(kind="customer", id=id_of("customer", "nobody")))
@@ -373,3 +392,11 @@ async def test_the_poll_finds_tickets_whose_event_was_lost(ask: Asker, running: 
         support.read_case, Reference(connection="zendesk", type="Ticket", id=str(opened["ticket"]))
     )
     assert (case.subject, case.status) == ("Lost", "new") and case.contact is not None
+
+
+async def test_the_poll_follows_the_pages(ask: Asker, desk: Desk) -> None:
+    for number in range(105):
+        desk.post("/tickets", "ticket", subject=f"Many {number}", comment={"body": "one of many"})
+    assert await poll(ask, "zendesk", "new_tickets") >= 105
+    rows = await told(ask, 105)
+    assert len({row["subject"] for row in rows}) == len(rows)
