@@ -116,6 +116,7 @@ async def test_a_grant_makes_the_customer_known_at_the_desk(
     assert {person.email for person in account.people} <= set(users)
     back: Customer = await ask.read(support.read_customer, Link(kind="customer", id=customer.id))
     assert (back.id, back.number, back.extensions["plan"]) == (customer.id, account.number, "gold")
+    assert {person.email for person in account.people} <= {contact.email for contact in back.contacts}
 
 
 async def test_a_company_field_of_organizations_is_read_along(
@@ -268,6 +269,10 @@ async def test_a_case_is_opened_read_changed_and_found(ask: Asker, running: Runn
 
     change = read.model_copy(update={"status": "waiting_customer", "priority": "urgent"})
     changed: Case = await ask.change(support.update_case, change, key="CASE-1")
+    running.desk("zendesk/play/comment", {"ticket": made.number, "body": "Any news?", "by": "customer"})
+    said = (await ask.read(support.read_case, made.source)).messages
+    assert [(one.author, one.public, one.text) for one in said][-1] == ("Eva New", True, "Any news?")
+    assert said[0].text == asked.description
     assert (changed.status, changed.priority, set(changed.tags)) == ("waiting_customer", "urgent", set(read.tags))
 
 
