@@ -34,11 +34,9 @@ def create(
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Make a key. It is printed once and nowhere kept."""
-    import secrets
-
     from isthmus.cli.nearby import who
     from isthmus.cli.showing import say, say_json
-    from isthmus.gateway.access import SCOPES, key_hash
+    from isthmus.governance.access import SCOPES, key_hash, new_key
     from isthmus.landscape.finding import did_you_mean
     from isthmus.store import audit
     from isthmus.store import keys as stored
@@ -49,7 +47,7 @@ def create(
     for one in scopes:
         if one not in SCOPES:
             raise ValueError(f"there is no scope {one!r}; {did_you_mean(one, SCOPES)}")
-    key = f"isthmus_{secrets.token_urlsafe(32)}"
+    key = new_key()
 
     async def work(store: Store) -> None:
         now = instant(store.clock())

@@ -71,6 +71,13 @@ class Identities:
             self._remember(self._canonical, at, known)
         return known
 
+    async def assumed(self, kind: str, connection: str, type_: str, id_: str) -> str:
+        """What we call this id of that connection, or would call it: for a look at what may not be there."""
+        row = await self._store.read(lambda tx: references.canonical(tx, connection, type_, id_))
+        known = str(row["canonical_id"]) if row else canonical_id(kind, connection, type_, id_)
+        self._remember(self._elsewhere, (known, connection), id_)
+        return known
+
     async def at(self, canonical: str, connection: str) -> str | None:
         """The vendor's id of our object at a connection, or None."""
         known = self._elsewhere.get((canonical, connection))

@@ -5,40 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from isthmus import __version__
-from isthmus.gateway import attention, health, problems
-from isthmus.gateway.access import SCOPES, Access
-from isthmus.gateway.process import runs
-from isthmus.gateway.system import objects
-from isthmus.gateway.webhooks import Webhooks
+from isthmus.gateway import attention, problems
+from isthmus.gateway.access import Access
+from isthmus.gateway.document import document
+from isthmus.gateway.health import add_health
+from isthmus.gateway.idempotency import once_routes
+from isthmus.gateway.limits import Limits
+from isthmus.gateway.process.runs import add_processes, add_runs
+from isthmus.gateway.system.objects import add_system
+from isthmus.gateway.tracing import without_secrets
+from isthmus.gateway.webhooks import Webhooks, doors
+from isthmus.governance.access import Keys
 from isthmus.orchestration.engine import Engine
 
 
 def create_app(
     engine: Engine, settings: Mapping[str, Mapping[str, Any]], wake: Callable[[], None], *, anonymous: str | None = None
 ) -> FastAPI:
-    """The app over an engine. ``anonymous`` lets callers in without a key (the demo only)."""
+    """The app over an engine. ``anonymous`` lets callers in without a key, under this name (the demo only)."""
     app = FastAPI(
         title="Isthmus",
         version=__version__,
-        description=f"System and process APIs of landscape {engine.release.name}. Scopes: "
-        + "; ".join(f"`{scope}` {what}" for scope, what in SCOPES.items()),
-        openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        middleware=[Middleware(Limits)],
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": without_secrets},
     )
     problems.install(app)
-    access = Access(engine.store, engine.release, anonymous)
-    webhooks = Webhooks(engine.store, engine.release, settings, wake)
+    ways_in = doors(engine.release, settings)
+    webhooks = Webhooks(engine.store, ways_in, wake)
     app.router.routes += [
         Route("/webhooks/{connection}", webhooks.take, methods=["POST"]),
         Route("/webhooks/{connection}/{secret}", webhooks.take, methods=["POST"]),
     ]
-    app.include_router(health.router(engine.store))
-    app.include_router(runs.router(engine, access, wake))
-    app.include_router(attention.router(engine.store, access, wake, engine.release.id))
-    app.include_router(objects.router(engine, access, wake))
+    access = Access(Keys(engine.store, engine.release), anonymous)
+    routes = APIRouter(route_class=once_routes(engine.store))
+    add_health(routes, engine.store, access)
+    add_processes(routes, engine, access, wake)
+    add_runs(routes, engine, access, wake)
+    attention.add_exceptions(routes, engine, access, wake)
+    attention.add_approvals(routes, engine.store, access, wake)
+    add_system(routes, engine, access, wake)
+    app.router.routes += routes.routes
+    app.openapi = lambda: document(app, engine.release.name, ways_in.values())  # type: ignore[method-assign]
     return app

@@ -1,22 +1,31 @@
 """What needs a person: exceptions to mend and approvals to decide, over HTTP."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from isthmus.gateway.access import Access, Caller
-from isthmus.gateway.problems import not_found
+from isthmus.gateway.access import Access
+from isthmus.gateway.problems import in_words, not_found
+from isthmus.gateway.process.runs import Why, underway
+from isthmus.gateway.shapes import Approvals, ApprovalShown, Exceptions, ParkedShown, Underway
+from isthmus.governance.access import Caller
 from isthmus.orchestration import approval, parked
+from isthmus.orchestration.engine import Engine
 from isthmus.store import approvals, exceptions
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
 
 _ENDED: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such thing"},
-    409: {"description": "It ended already"},
+    409: {"description": "It ended already, or cannot be done here"},
 }
+_MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such thing"}}
+Number = Annotated[str, Path(pattern=r"^([Ee][Xx]-)?[0-9]{1,12}$", examples=["EX-7"], description="its number")]
+#: registers a function as a route
+Endpoint = Callable[[Callable[..., Any]], Callable[..., Any]]
+ApprovalId = Annotated[str, Path(max_length=300, examples=["OPP-1002.deal-desk"])]
 
 
 class Changes(BaseModel):
@@ -49,94 +58,122 @@ def shown(row: Row) -> dict[str, Any]:
 
 
 def number_of(text: str) -> int:
-    """``EX-7`` or ``7``. Raises LookupError."""
-    digits = text.upper().removeprefix("EX-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 12:
-        raise LookupError(f"{text!r} is no exception; they are called EX-1, EX-2, …")
-    return int(digits)
+    """``EX-7`` or ``7``."""
+    return int(text.upper().removeprefix("EX-"))
 
 
-def router(store: Store, access: Access, wake: Callable[[], None], release_id: str) -> APIRouter:
-    """``/api/exceptions`` and ``/api/approvals``."""
-    routes = APIRouter(tags=["attention"])
+def add_exceptions(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:
+    """``/api/exceptions``: list, show, edit, retry, skip, cancel."""
+    store = engine.store
     reads = Depends(access.needs("runs:read"))
-    Mender = Annotated[Caller, Depends(access.needs("exceptions:write"))]
-    Decider = Annotated[Caller, Depends(access.needs("approvals:decide"))]
 
-    @routes.get("/api/exceptions", dependencies=[reads])
+    @routes.get("/api/exceptions", dependencies=[reads], response_model=Exceptions, operation_id="list_exceptions")
     async def list_exceptions(
-        state: Annotated[str, Query(pattern="^(open|ended)$")] = "open",
-        group: str | None = None,
+        state: Literal["open", "ended"] = "open",
+        group: Annotated[str | None, Query(max_length=500, description="group_key of equal failures")] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """What is parked, oldest first."""
         rows = await store.read(lambda tx: exceptions.list_exceptions(tx, state=state, group=group, limit=limit))
         return {"exceptions": [shown(row) for row in rows]}
 
-    @routes.get("/api/exceptions/{number}", dependencies=[reads], responses=_ENDED)
-    async def get_exception(number: str) -> dict[str, Any]:
+    @routes.get(
+        "/api/exceptions/{number}", dependencies=[reads], response_model=ParkedShown, responses=_MISSING,
+        operation_id="show_exception",
+    )  # fmt: skip
+    async def show(number: Number) -> Any:
         """One exception."""
-        row = await store.read(lambda tx: exceptions.get_exception(tx, number_of(number)))
-        if row is None:
-            raise not_found(f"There is no exception {number}", "see /api/exceptions")
-        return shown(row)
+        return shown(await _entry(store, number))
 
-    @routes.post("/api/exceptions/{number}/retry", status_code=202, responses=_ENDED)
-    async def retry(number: str, caller: Mender) -> dict[str, Any]:
+    _add_mending(routes, engine, Annotated[Caller, Depends(access.needs("exceptions:write"))], wake)
+
+
+def _add_mending(routes: APIRouter, engine: Engine, mender: Any, wake: Callable[[], None]) -> None:
+    store = engine.store
+
+    def post(verb: str, status: int = 202) -> Endpoint:
+        return routes.post(
+            f"/api/exceptions/{{number}}/{verb}", status_code=status, response_model=Underway, responses=_ENDED,
+            operation_id=f"{verb}_exception",
+        )  # fmt: skip
+
+    @post("retry")
+    async def retry(number: Number, caller: mender) -> Any:
         """Play it again; without the mend it parks again."""
-        row = await parked.retry(store, number_of(number), who=caller.name, release=release_id)
+        with in_words():
+            row = await parked.retry(store, number_of(number), who=caller.name, release=engine.release.id)
         wake()
-        return {"run": row["run_id"], "state": "ready"}
+        return underway(row["run_id"], "ready")
 
-    @routes.post("/api/exceptions/{number}/edit", responses=_ENDED)
-    async def edit(number: str, body: Changes, caller: Mender) -> dict[str, Any]:
+    @post("edit", 200)
+    async def edit(number: Number, body: Changes, caller: mender) -> Any:
         """Change the run's input; retry plays it."""
-        row = await parked.edit(store, number_of(number), who=caller.name, changes=body.changes)
-        return {"run": row["run_id"], "state": "parked"}
+        with in_words():
+            row = await parked.edit(store, number_of(number), who=caller.name, changes=body.changes)
+        return underway(row["run_id"], "parked")
 
-    @routes.post("/api/exceptions/{number}/skip", status_code=202, responses=_ENDED)
-    async def skip(number: str, caller: Mender, body: ByHand | None = None) -> dict[str, Any]:
+    @post("skip")
+    async def skip(number: Number, caller: mender, body: ByHand | None = None) -> Any:
         """Go on without the parked step."""
-        row = await parked.skip(store, number_of(number), who=caller.name, result=body.result if body else None)
+        with in_words():
+            row = await parked.skip(store, number_of(number), who=caller.name, result=body.result if body else None)
         wake()
-        return {"run": row["run_id"], "state": "ready"}
+        return underway(row["run_id"], "ready")
 
-    @routes.post("/api/exceptions/{number}/cancel", status_code=202, responses=_ENDED)
-    async def cancel(number: str, caller: Mender) -> dict[str, Any]:
+    @post("cancel")
+    async def cancel(number: Number, caller: mender, body: Why | None = None) -> Any:
         """Cancel its run; what was made is reversed."""
-        row = await store.read(lambda tx: exceptions.get_exception(tx, number_of(number)))
-        if row is None:
-            raise not_found(f"There is no exception {number}", "see /api/exceptions")
-        await parked.cancel(store, row["run_id"], who=caller.name, why=f"EX-{row['number']}")
+        row = await _entry(store, number)
+        why = " ".join(part for part in (f"EX-{row['number']}", body.why if body else "") if part)
+        with in_words():
+            await parked.cancel(store, row["run_id"], who=caller.name, why=why)
         wake()
-        return {"run": row["run_id"], "state": "undoing"}
-
-    _add_approvals(routes, store, reads, Decider, wake)
-    return routes
+        return underway(row["run_id"], "undoing")
 
 
-def _add_approvals(routes: APIRouter, store: Store, reads: Any, decider: Any, wake: Callable[[], None]) -> None:
-    @routes.get("/api/approvals", dependencies=[reads])
+def add_approvals(routes: APIRouter, store: Store, access: Access, wake: Callable[[], None]) -> None:
+    """``/api/approvals``: list, approve, reject."""
+    Decider = Annotated[Caller, Depends(access.needs("approvals:decide"))]
+
+    @routes.get(
+        "/api/approvals", dependencies=[Depends(access.needs("runs:read"))], response_model=Approvals,
+        operation_id="list_approvals",
+    )  # fmt: skip
     async def list_approvals(
-        state: Annotated[str | None, Query(pattern="^(requested|approved|rejected|expired|withdrawn)$")] = "requested",
-    ) -> dict[str, Any]:
+        state: Literal["requested", "approved", "rejected", "expired", "withdrawn"] = "requested",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    ) -> Any:
         """Approvals, oldest first."""
-        return {"approvals": await store.read(lambda tx: approvals.list_approvals(tx, state))}
+        return {"approvals": await store.read(lambda tx: approvals.list_approvals(tx, state, limit))}
 
-    @routes.post("/api/approvals/{approval_id}/approve", responses=_ENDED)
-    async def approve(approval_id: str, caller: decider, body: Comment | None = None) -> dict[str, Any]:
+    def post(verb: str) -> Endpoint:
+        return routes.post(
+            f"/api/approvals/{{approval_id}}/{verb}", response_model=ApprovalShown, responses=_ENDED,
+            operation_id=verb,
+        )  # fmt: skip
+
+    async def decided(
+        approval_id: str, verdict: Literal["approved", "rejected"], caller: Caller, body: Comment | None
+    ) -> Any:
+        comment = body.comment if body else None
+        with in_words():
+            row = await approval.decide(store, approval_id, verdict=verdict, who=caller.name, comment=comment)
+        wake()
+        return row
+
+    @post("approve")
+    async def approve(approval_id: ApprovalId, caller: Decider, body: Comment | None = None) -> Any:
         """Say yes."""
-        row = await approval.decide(
-            store, approval_id, verdict="approved", who=caller.name, comment=body.comment if body else None
-        )
-        wake()
-        return row
+        return await decided(approval_id, "approved", caller, body)
 
-    @routes.post("/api/approvals/{approval_id}/reject", responses=_ENDED)
-    async def reject(approval_id: str, caller: decider, body: Comment | None = None) -> dict[str, Any]:
+    @post("reject")
+    async def reject(approval_id: ApprovalId, caller: Decider, body: Comment | None = None) -> Any:
         """Say no; the comment says why."""
-        row = await approval.decide(
-            store, approval_id, verdict="rejected", who=caller.name, comment=body.comment if body else None
-        )
-        wake()
-        return row
+        return await decided(approval_id, "rejected", caller, body)
+
+
+async def _entry(store: Store, number: str) -> Row:
+    row = await store.read(lambda tx: exceptions.get_exception(tx, number_of(number)))
+    if row is None:
+        raise not_found(f"There is no exception {number}", "see /api/exceptions")
+    return row

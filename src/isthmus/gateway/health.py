@@ -1,37 +1,37 @@
-"""Liveness, readiness and metrics."""
+"""Liveness, readiness and measures."""
 
-from __future__ import annotations
-
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
+from isthmus.gateway.access import Access
+from isthmus.gateway.shapes import Health
 from isthmus.store import exceptions, messages, permits, runs, workers
 from isthmus.store.clock import moment
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
 
-def router(store: Store) -> APIRouter:
-    """``/health/live``, ``/health/ready``, ``/metrics``."""
-    routes = APIRouter(tags=["health"])
+def add_health(routes: APIRouter, store: Store, access: Access) -> None:
+    """``/health/live`` and ``/health/ready``, open to everybody; ``/metrics`` for who may read measures."""
 
-    @routes.get("/health/live")
-    async def live() -> dict[str, str]:
+    @routes.get("/health/live", operation_id="live")
+    async def live() -> Health:
         """The process answers."""
-        return {"status": "alive"}
+        return Health(status="alive")
 
-    @routes.get("/health/ready", responses={503: {"description": "The database cannot be reached"}})
-    async def ready() -> dict[str, str]:
+    @routes.get("/health/ready", operation_id="ready")
+    async def ready() -> Health:
         """The database answers."""
         await store.read(lambda tx: tx.value("SELECT 1 AS one"))
-        return {"status": "ready"}
+        return Health(status="ready")
 
-    @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    @routes.get(
+        "/metrics", dependencies=[Depends(access.needs("metrics:read"))], operation_id="metrics",
+        response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )  # fmt: skip
     async def metrics() -> Response:
         """What is going on, for Prometheus."""
         return Response(generate_latest(await _measured(store)), media_type=CONTENT_TYPE_LATEST)
-
-    return routes
 
 
 async def _measured(store: Store) -> CollectorRegistry:

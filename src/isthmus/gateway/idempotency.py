@@ -1,69 +1,120 @@
-"""``Idempotency-Key`` on our own API: replays the answer that was given; it is not the business key.
+"""``Idempotency-Key`` on every route that changes something: one execution, its answer replayed; not the business key.
 
-(IETF draft-ietf-httpapi-idempotency-key-header.)
+The key is taken before the request is executed, so of two that come at once one waits for the other's answer. What was
+answered with an error is not kept: nothing was done. (IETF draft-ietf-httpapi-idempotency-key-header-07: 422 where the
+key was used for another request, 409 while the first is under way.)
 """
 
-from __future__ import annotations
-
+import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
-from fastapi import Response
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
-from isthmus.model.problems import PROBLEMS_AT, IsthmusError, Problem
+from isthmus.gateway.access import gate_of
+from isthmus.gateway.problems import problem
 from isthmus.store import keys
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
+from isthmus.store.transaction import Row
 
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 KEY_MAX = 255
+#: how long a second request waits for the answer of the first, and when the first is taken for dead
+WAIT_S = 12.0
+DEAD_S = 60.0
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-async def replayed(
-    store: Store,
-    holder: str,
-    key: str | None,
-    request: Any,
-    response: Response,
-    answer: Callable[[], Awaitable[tuple[int, Any]]],
-) -> Any:
-    """The stored answer under ``key``, or a new one that is stored. Raises 422 where the key was used otherwise."""
-    if key is None:
-        status, body = await answer()
-        response.status_code = status
-        return body
-    if not 0 < len(key) <= KEY_MAX:
-        raise IsthmusError(
-            Problem(
-                type=PROBLEMS_AT + "invalid-field", title=f"Idempotency-Key has 1 to {KEY_MAX} characters", status=400
-            )
+def once_routes(store: Store) -> type[APIRoute]:
+    """The class of routes that execute a request once for each Idempotency-Key of a caller."""
+
+    class OnceRoute(APIRoute):
+        """Executes a request with an Idempotency-Key once."""
+
+        def get_route_handler(self) -> Handler:
+            """The usual handler, behind the look for a kept answer."""
+            handle, gate = super().get_route_handler(), gate_of(self)
+            if gate is None or self.methods == {"GET"}:
+                return handle
+
+            async def handled(request: Request) -> Response:
+                key = request.headers.get(HEADER)
+                if key is None:
+                    return await handle(request)
+                caller = await gate(request)
+                return await _Once(store, caller.name, key, await _hash(request)).answer(lambda: handle(request))
+
+            return handled
+
+    return OnceRoute
+
+
+class _Once:
+    """One request under a caller's key."""
+
+    def __init__(self, store: Store, holder: str, key: str, request_hash: str) -> None:
+        if not 0 < len(key) <= KEY_MAX:
+            raise problem(400, "invalid-field", f"{HEADER} has 1 to {KEY_MAX} characters", field=HEADER)
+        self._store, self._named, self._hash = store, {"holder": holder, "key": key}, request_hash
+
+    async def answer(self, execute: Callable[[], Awaitable[Response]]) -> Response:
+        """The kept answer, or that of ``execute``, which is kept from now on."""
+        while (standing := await self._take()) is not None:
+            if (row := await self._answered(standing)) is not None:
+                return _replayed(row)
+        try:
+            response = await execute()
+        except BaseException:
+            self._store.ride(lambda tx: keys.let_go(tx, **self._named))
+            raise
+        status, body = response.status_code, bytes(response.body).decode()
+        await self._store.write(lambda tx: keys.keep_answer(tx, **self._named, status=status, body=body))
+        return response
+
+    async def _take(self) -> Row | None:
+        now = self._store.clock()
+        at, before = instant(now), instant(now - timedelta(seconds=DEAD_S))
+        return await self._store.write(
+            lambda tx: keys.hold_answer(tx, **self._named, request_hash=self._hash, now=at, before=before)
         )
-    hash_ = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
-    kept = await store.read(lambda tx: keys.kept_answer(tx, holder, key))
-    if kept is not None:
-        if kept["request_hash"] != hash_:
-            title = "This Idempotency-Key was used for another request"
-            raise IsthmusError(
-                Problem(
-                    type=PROBLEMS_AT + "idempotency-key",
-                    title=title,
-                    status=422,
-                    mend="use a new key for a new request",
-                )
-            )
-        response.status_code = kept["status"]
-        response.headers["Idempotent-Replayed"] = "true"
-        return json.loads(kept["body"])
-    status, body = await answer()
-    row = {
-        "holder": holder,
-        "key": key,
-        "request_hash": hash_,
-        "status": status,
-        "body": json.dumps(body),
-        "at": instant(store.clock()),
-    }
-    await store.write(lambda tx: keys.keep_answer(tx, row))
-    response.status_code = status
-    return body
+
+    async def _answered(self, standing: Row) -> Row | None:
+        """The row once it has its answer, None where its request failed.
+
+        Raises 422 where it is another request's, 409 where it takes too long.
+        """
+        row: Row | None = standing
+        until = asyncio.get_running_loop().time() + WAIT_S
+        while row is not None:
+            if row["request_hash"] != self._hash:
+                mend = "use a new key for a new request"
+                raise problem(422, "idempotency-key", f"This {HEADER} was used for another request", mend=mend)
+            if row["status"]:
+                return row
+            if asyncio.get_running_loop().time() > until:
+                mend = "send it again in a moment"
+                raise problem(409, "in-progress", f"The request with this {HEADER} is under way", mend=mend)
+            await asyncio.sleep(0.03)
+            row = await self._store.read(lambda tx: keys.kept_answer(tx, **self._named))
+        return None
+
+
+def _replayed(row: Row) -> Response:
+    return Response(row["body"], row["status"], {REPLAYED: "true"}, media_type="application/json")
+
+
+async def _hash(request: Request) -> str:
+    """What was asked: method, path, query and body; the body as JSON means it, not as it is written."""
+    body = await request.body()
+    try:
+        meant = json.dumps(json.loads(body), sort_keys=True).encode() if body else b""
+    except (ValueError, RecursionError):
+        meant = body
+    parts = (request.method.encode(), request.url.path.encode(), request.url.query.encode(), meant)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()

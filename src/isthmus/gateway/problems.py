@@ -1,34 +1,59 @@
 """Every error as RFC 9457 problem details."""
 
-from __future__ import annotations
-
 import logging
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-from isthmus.model.problems import MEDIA_TYPE, PROBLEMS_AT, IsthmusError, Problem
+from isthmus.model.problems import MEDIA_TYPE, PROBLEMS_AT, IsthmusError, Problem, problems_in
 from isthmus.store.transaction import StoreUnavailable
 
 log = logging.getLogger("isthmus.gateway")
+#: seconds after which it is worth while to ask again
+RETRY_AFTER_S = 2
+#: where a vendor's secret may stand in the path, it is shown to nobody
+WEBHOOKS = "/webhooks/"
 
 
-def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    """A problem as an HTTP answer."""
-    return JSONResponse(problem.to_json(), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+def problem(status: int, kind: str, title: str, **members: Any) -> IsthmusError:
+    """An error in words, to be raised: ``kind`` is the last part of its type."""
+    return IsthmusError(Problem(type=PROBLEMS_AT + kind, title=title, status=status, **members))
 
 
 def not_found(what: str, mend: str = "see the list") -> IsthmusError:
     """404 in words."""
-    return IsthmusError(Problem(type=PROBLEMS_AT + "not-found", title=what, status=404, mend=mend))
+    return problem(404, "not-found", what, mend=mend)
 
 
-def conflict(what: str, mend: str | None = None) -> IsthmusError:
-    """409 in words."""
-    return IsthmusError(Problem(type=PROBLEMS_AT + "conflict", title=what, status=409, mend=mend))
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What orchestration says of people's wishes, as HTTP says it: LookupError is 404, ValueError 409."""
+    try:
+        yield
+    except LookupError as error:
+        raise not_found(str(error.args[0]).partition("; see:")[0]) from None
+    except ValueError as error:
+        raise problem(409, "conflict", str(error)) from None
+
+
+def problem_response(found: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """A problem as an HTTP answer."""
+    more = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}.get(found.status, {})
+    return JSONResponse(found.to_json(), found.status, {**more, **(headers or {})}, media_type=MEDIA_TYPE)
+
+
+def unavailable() -> Problem:
+    """The database cannot be reached."""
+    title = "The database cannot be reached; nothing was acknowledged"
+    return Problem(type=PROBLEMS_AT + "unavailable", title=title, status=503, mend="send it again in a moment")
 
 
 def install(app: FastAPI) -> None:
@@ -39,47 +64,40 @@ def install(app: FastAPI) -> None:
         return problem_response(error.problem)
 
     @app.exception_handler(StoreUnavailable)
-    async def unavailable(_: Request, error: StoreUnavailable) -> JSONResponse:
+    async def no_store(_: Request, error: StoreUnavailable) -> JSONResponse:
         log.warning("%s", error)
-        title = "The database cannot be reached; nothing was acknowledged"
-        return problem_response(
-            Problem(type=PROBLEMS_AT + "unavailable", title=title, status=503), {"Retry-After": "2"}
-        )
+        return problem_response(unavailable())
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        found = [_field(each) for each in error.errors()]
-        first = found[0]
-        return problem_response(first.model_copy(update={"problems": tuple(found) if len(found) > 1 else ()}))
+        return problem_response(_not_as_described(error.errors()))
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return problem_response(Problem(title=str(error.detail), status=error.status_code), dict(error.headers or {}))
+        kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+        found = Problem(type=PROBLEMS_AT + kind, title=str(error.detail), status=error.status_code)
+        return problem_response(found, dict(error.headers or {}))
 
-    @app.exception_handler(LookupError)
-    async def missing(_: Request, error: LookupError) -> JSONResponse:
-        return problem_response(not_found(str(error.args[0] if error.args else error)).problem)
-
-    @app.exception_handler(ValueError)
-    async def wrong(_: Request, error: ValueError) -> JSONResponse:
-        return problem_response(conflict(str(error)).problem)
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, error: ClientDisconnect) -> JSONResponse:
+        return problem_response(Problem(title="The caller went away before the body was there", status=400))
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.exception("%s %s failed", request.method, request.url.path)
-        return problem_response(
-            Problem(title=f"Isthmus failed in its own program ({type(error).__name__})", status=500)
-        )
+        path = WEBHOOKS + "…" if request.url.path.startswith(WEBHOOKS) else request.url.path
+        log.exception("%s %s failed", request.method, path)
+        title = f"Isthmus failed in its own program ({type(error).__name__})"
+        return problem_response(Problem(type=PROBLEMS_AT + "program", title=title, status=500))
 
 
-def _field(error: dict[str, Any]) -> Problem:
-    place = ".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0])
-    return Problem(
-        type=PROBLEMS_AT + "invalid-field",
-        title=f"{place}: {error['msg']}",
-        status=422,
-        field=place,
-        value=None
-        if error.get("input") is None or isinstance(error["input"], dict | list)
-        else str(error["input"])[:200],
-    )
+def _not_as_described(errors: Sequence[Any]) -> Problem:
+    """400 for a body that is no JSON, else 422 with each field that is wrong."""
+    if any(each["type"] == "json_invalid" for each in errors):
+        told = errors[0].get("ctx", {}).get("error", "it cannot be read")
+        title, expected = f"The body is no JSON: {told}", "well-formed JSON"
+        return Problem(type=PROBLEMS_AT + "not-readable", title=title, status=400, field="body", expected=expected)
+    # the first part of a location is where in the request: body, query, path, header
+    found = problems_in([cast(ErrorDetails, {**each, "loc": tuple(each["loc"][1:])}) for each in errors])
+    if len(found) == 1:
+        return found[0]
+    return found[0].model_copy(update={"problems": tuple(found)})

@@ -34,7 +34,9 @@ Duration = Annotated[str, _text("duration", "5 minutes")]
 Event = Annotated[str, _text("event", "quote.accepted")]
 Url = Annotated[str, _text("uri", "https://isthmus.example.com")]
 #: what a key's holder may do; the gateway holds every route to one of these
-Scope = Literal["process:start", "runs:read", "exceptions:write", "approvals:decide", "system:read", "system:write"]
+Scope = Literal[
+    "process:start", "runs:read", "exceptions:write", "approvals:decide", "system:read", "system:write", "metrics:read"
+]
 Code = Annotated[
     str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", description="path/to/process.py:function is expected")
 ]

@@ -101,7 +101,11 @@ def problems_of(error: ValidationError) -> list[Problem]:
 
     Pydantic also counts a list with a wrong item as too short; that is no news beside the item.
     """
-    found = error.errors(include_url=False)
+    return problems_in(error.errors(include_url=False))
+
+
+def problems_in(found: Sequence[ErrorDetails]) -> list[Problem]:
+    """The same of the details that Pydantic gives of an error."""
     inside = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
     return [_problem(each) for each in found if each["type"] != "too_short" or each["loc"] not in inside]
 
@@ -126,8 +130,10 @@ def _problem(found: ErrorDetails) -> Problem:
         expected, verdict = "no such field", "is no field of the model"
         mend = mend or "correct its name, or declare it under extensions"
     else:
-        expected = str(context.get("expected") or found["msg"].removeprefix("Input should be "))
-        verdict = f"must be {expected}"
+        said = found["msg"].removeprefix("Input should be ")
+        expected = str(context.get("expected") or said)
+        _, _, rule = expected.partition(" should ")
+        verdict = f"must {rule}" if rule and not context.get("expected") else f"must be {expected}"
     shown = f" (it is {value})" if value is not None and found["type"] != "extra_forbidden" else ""
     return Problem(
         type=PROBLEMS_AT + "invalid-field",

@@ -12,7 +12,7 @@ from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.system_api.roles import operation
 from isthmus.orchestration.process import process
 from isthmus.orchestration.run import Run
-from isthmus.store import runs
+from isthmus.store import audit, runs
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
@@ -44,8 +44,9 @@ async def system_call(run: Run, call: SystemCall) -> BaseModel:
 
 
 async def ask_system(
-    store: Store, what: Operation[Any, Any], argument: BaseModel, *, unit: str, key: str | None, release: str
-) -> str:
+    store: Store, what: Operation[Any, Any], argument: BaseModel, *, unit: str, key: str | None, release: str,
+    who: str, traceparent: str | None = None,
+) -> str:  # fmt: skip
     """Write a system call as a run that is due now, unless one stands under the caller's key; the run's id."""
     number = key or uuid.uuid4().hex
     call = SystemCall(
@@ -57,7 +58,7 @@ async def ask_system(
         argument=argument.model_dump(mode="json", exclude_none=True),
     )
     now = instant(store.clock())
-    new = runs.NewRun(NAME, 1, f"api/{what}/{number}", "api", None, "{}", release, None)
+    new = runs.NewRun(NAME, 1, f"api/{what}/{number}", "api", None, "{}", release, traceparent)
     columns: Row = {"input": call.model_dump_json(), "business_key": number, "title": str(what), "unit": unit}
 
     def work(tx: Transaction) -> str:
@@ -65,6 +66,7 @@ async def ask_system(
             runs.insert_run(tx, new, now)
             sets = ", ".join(f"{name} = :{name}" for name in columns)
             tx.run(f"UPDATE run SET {sets} WHERE id = :id", {**columns, "id": new.id})  # noqa: S608 - constant names
+            audit.note(tx, at=now, who=who, did=str(what), about=new.id, after={"unit": unit})
         return new.id
 
     return await store.write(work)

@@ -11,7 +11,7 @@ from tests.support.landscapes import CONNECTORS, findings, replace, small_regist
 
 from isthmus.catalogue.registry import Registry, blueprints
 from isthmus.cli.init import eject_process
-from isthmus.gateway.access import SCOPES
+from isthmus.governance.access import SCOPES
 from isthmus.landscape.shape import Scope
 
 

@@ -1,24 +1,34 @@
 """Starts processes and shows their runs. A run is found by its subject: asking twice starts one."""
 
-import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from isthmus.gateway.access import Access, Caller
-from isthmus.gateway.idempotency import replayed
-from isthmus.gateway.problems import not_found
-from isthmus.model.problems import PROBLEMS_AT, IsthmusError, Problem
+from isthmus.gateway.access import Access
+from isthmus.gateway.problems import in_words, not_found, problem
+from isthmus.gateway.shapes import Runs, RunTimeline, Underway
+from isthmus.gateway.tracing import traceparent
+from isthmus.governance.access import Caller
+from isthmus.landscape.release import ConnectionPlan
 from isthmus.orchestration import parked
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.process import Process
 from isthmus.orchestration.take_in import take_of
-from isthmus.store import messages, runs
+from isthmus.store import audit, messages, runs
 from isthmus.store.clock import instant
 from isthmus.store.transaction import Row, Transaction
 from isthmus.visibility.timeline import summary, timeline
+
+#: an id at a vendor: it becomes part of a subject (parted by slashes) and of a run's id (generations by tildes)
+VENDOR_ID = r"^[^/~\x00-\x1f\x7f]+$"
+RunId = Annotated[str, Path(max_length=500, examples=["quote-to-cash.crm-europe.Opportunity.0061"])]
+_ENDED: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such run"},
+    409: {"description": "It ended already"},
+}
 
 
 class Subject(BaseModel):
@@ -26,16 +36,8 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    connection: str = Field(examples=["crm-europe"], max_length=100)
-    id: str = Field(examples=["0061"], min_length=1, max_length=200, description="the vendor's id")
-
-
-class Started(BaseModel):
-    """A run, and where to look at it."""
-
-    run: str
-    state: str
-    links: dict[str, str]
+    connection: str = Field(examples=["crm-europe"], min_length=1, max_length=100)
+    id: str = Field(examples=["0061"], pattern=VENDOR_ID, max_length=200, description="the vendor's id")
 
 
 class Why(BaseModel):
@@ -46,117 +48,125 @@ class Why(BaseModel):
     why: str = Field("", max_length=500)
 
 
-def router(engine: Engine, access: Access, wake: Callable[[], None]) -> APIRouter:
-    """``/api/process/…`` for each process of the release, and ``/api/runs``."""
-    routes = APIRouter(tags=["process"])
+def underway(run_id: str, state: str, title: str | None = None) -> dict[str, Any]:
+    """A run and where to look at it."""
+    return {"run": run_id, "state": state, "title": title, "links": {"self": f"/api/runs/{quote(run_id, safe='')}"}}
+
+
+def add_processes(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:
+    """``/api/process/…`` for each process of the release that an event starts."""
     for process in engine.processes.values():
         if process.starts_on:
             _add_start(routes, engine, access, wake, process)
-    _add_runs(routes, engine, access, wake)
-    return routes
 
 
 def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], process: Process) -> None:
     word = process.takes.__name__.lower()
     make: Any = create_model
-    asked = make(f"Start{process.takes.__name__}{process.name.title().replace('-', '')}", **{word: (Subject, ...)})
+    name = "".join(part.title() for part in process.name.split("-"))
+    asked = make(f"Start{name}", __config__=ConfigDict(extra="forbid"), **{word: (Subject, ...)})
 
     @routes.post(
         f"/api/process/{process.name}",
         status_code=202,
-        response_model=Started,
+        response_model=Underway,
         summary=(process.function.__doc__ or process.name).split("\n")[0],
         operation_id=f"start_{process.name.replace('-', '_')}",
     )
     async def start(
         body: asked,  # type: ignore[valid-type]
-        response: Response,
         caller: Annotated[Caller, Depends(access.needs("process:start"))],
-        idempotency_key: Annotated[str | None, Header()] = None,
     ) -> Any:
-        subject: Subject = getattr(body, word)
-
-        async def answer() -> tuple[int, Any]:
-            started = await _start(engine, process, subject)
-            wake()
-            return 202, started.model_dump()
-
-        request = {"process": process.name, word: subject.model_dump()}
-        return await replayed(engine.store, caller.name, idempotency_key, request, response, answer)
+        """Start it for one object at its source, or find the run that stands."""
+        started = await _start(engine, process, getattr(body, word), caller)
+        wake()
+        return started
 
 
-async def _start(engine: Engine, process: Process, subject: Subject) -> Started:
-    plan = engine.release.connections.get(subject.connection)
-    take = next((t for event in process.starts_on if plan and (t := take_of(plan, event))), None)
-    if plan is None or take is None or take.read is None:
-        able = [
-            n for n, p in engine.release.connections.items() if any(take_of(p, event) for event in process.starts_on)
-        ]
-        title = f"{process.name} does not start from connection {subject.connection!r}"
-        problem = Problem(
-            type=PROBLEMS_AT + "invalid-field", title=title, status=422, field="connection", value=subject.connection,
-            expected=" or ".join(able) or "a connection whose connector reads this object",
-        )  # fmt: skip
-        raise IsthmusError(problem)
-    shape = plan.connector.operations[take.read].reference
-    type_ = (
-        json.loads(shape.type) if shape and shape.type.startswith('"') else shape.type.strip("'") if shape else "object"
-    )
+async def _start(engine: Engine, process: Process, subject: Subject, caller: Caller) -> dict[str, Any]:
+    plan, event, type_ = _source(engine, process, subject.connection)
     now = instant(engine.store.clock())
     message: Row = {
         "subject": f"{plan.name}/{type_}/{subject.id}",
         "connection": plan.name,
         "body": "{}",
-        "traceparent": None,
+        "traceparent": traceparent(),
     }
-    found = messages.Start(process.name, process.version, take.event, process.again)
+    wanted = messages.Start(process.name, process.version, event, process.again)
 
-    def work(tx: Transaction) -> Row | None:
-        _, run_id = messages.start_run(tx, message, found, engine.release.id, now)
-        return runs.get_run(tx, run_id)
+    def work(tx: Transaction) -> Row:
+        outcome, run_id = messages.start_run(tx, message, wanted, engine.release.id, now)
+        audit.note(tx, at=now, who=caller.name, did="process.start", about=run_id, after=outcome)
+        run = runs.get_run(tx, run_id)
+        assert run is not None
+        return run
 
     run = await engine.store.write(work)
-    assert run is not None
-    return Started(run=run["id"], state=summary(run)["state"], links={"self": f"/api/runs/{run['id']}"})
+    return underway(run["id"], summary(run)["state"])
 
 
-def _add_runs(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:
+def _source(engine: Engine, process: Process, connection: str) -> tuple[ConnectionPlan, str, str]:
+    """The connection that a process can be started from, its event, and the vendor's word for the object. Raises 422."""
+    able: dict[str, tuple[ConnectionPlan, str, str]] = {}
+    for plan in engine.release.connections.values():
+        take = next((t for event in process.starts_on if (t := take_of(plan, event))), None)
+        if take is not None and take.read is not None:
+            able[plan.name] = (plan, take.event, type_at(plan, take.read))
+    if connection not in able:
+        raise problem(
+            422, "invalid-field", f"{process.name} does not start from connection {connection!r}", field="connection",
+            value=connection, expected=" or ".join(able) or "a connection whose connector reads this object",
+        )  # fmt: skip
+    return able[connection]
+
+
+def type_at(plan: ConnectionPlan, operation: str) -> str:
+    """The vendor's word for what an operation reads, as subjects and references have it."""
+    shape = plan.connector.operations[operation].reference
+    return shape.type.strip("'\"") if shape else "object"
+
+
+def add_runs(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:
+    """``/api/runs``: list, show, cancel."""
     store = engine.store
     reader = Depends(access.needs("runs:read"))
 
-    @routes.get("/api/runs", dependencies=[reader])
+    @routes.get("/api/runs", dependencies=[reader], response_model=Runs, operation_id="list_runs")
     async def list_runs(
-        state: Annotated[str | None, Query(pattern="^(ready|waiting|parked|undoing|done|undone|ignored)$")] = None,
-        process: str | None = None,
+        state: Literal["ready", "waiting", "parked", "undoing", "done", "undone", "ignored"] | None = None,
+        process: Annotated[str | None, Query(max_length=100)] = None,
         text: Annotated[str | None, Query(max_length=200, description="number, customer or title")] = None,
         before: Annotated[
             str | None, Query(max_length=40, description="updated_at of the last run of the page before")
         ] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Runs, newest first."""
         rows = await store.read(
             lambda tx: runs.list_runs(tx, state=state, process=process, text=text, limit=limit, before=before)
         )
         return {"runs": [summary(row) for row in rows], "next": rows[-1]["updated_at"] if len(rows) == limit else None}
 
-    @routes.get("/api/runs/{run_id}", dependencies=[reader], responses={404: {"description": "No such run"}})
-    async def get_run(run_id: str) -> dict[str, Any]:
+    @routes.post(
+        "/api/runs/{run_id}/cancel", status_code=202, response_model=Underway, responses=_ENDED,
+        operation_id="cancel_run",
+    )  # fmt: skip
+    async def cancel(
+        run_id: RunId, caller: Annotated[Caller, Depends(access.needs("process:start"))], body: Why | None = None
+    ) -> Any:
+        """Cancel a run: what it did is undone in reverse."""
+        with in_words():
+            run = await parked.cancel(store, run_id, who=caller.name, why=body.why if body else "")
+        wake()
+        return underway(run["id"], "undoing")
+
+    @routes.get(
+        "/api/runs/{run_id}", dependencies=[reader], response_model=RunTimeline,
+        responses={404: {"description": "No such run"}}, operation_id="show_run",
+    )  # fmt: skip
+    async def show(run_id: RunId) -> Any:
         """One run with all that happened."""
         found = await timeline(store, run_id)
         if found is None:
             raise not_found(f"No run is called {run_id!r}", "see /api/runs")
         return found
-
-    @routes.post(
-        "/api/runs/{run_id}/cancel",
-        status_code=202,
-        responses={404: {"description": "No such run"}, 409: {"description": "Ended"}},
-    )
-    async def cancel(
-        run_id: str, caller: Annotated[Caller, Depends(access.needs("process:start"))], body: Why | None = None
-    ) -> dict[str, Any]:
-        """Cancel a run: what it did is undone in reverse."""
-        run = await parked.cancel(store, run_id, who=caller.name, why=body.why if body else "")
-        wake()
-        return {"run": run["id"], "state": "undoing"}
