@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +133,43 @@ def test_what_keeps_it_from_starting_is_said(acme: Path, tmp_path: Path) -> None
     assert "nothing started" in broken.stderr
     opened = isthmus("serve", "acme", "--visitor", "all", "--host", "0.0.0.0", cwd=tmp_path)
     assert "on this machine only" in opened.stderr
+
+
+class Collector(ThreadingHTTPServer):
+    """Takes what is exported by OTLP over HTTP: path → bodies."""
+
+    def __init__(self) -> None:
+        taken: dict[str, list[bytes]] = {}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+                taken.setdefault(self.path, []).append(body)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.taken = taken
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+def test_spans_leave_where_a_collector_is_named(sandbox: RunningSandbox, acme: Path, tmp_path: Path) -> None:
+    """The spans of webhook, run and calls reach the collector under the trace id that the run shows."""
+    collector = Collector()
+    variables = environment(sandbox) | {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
+    with running("serve", "acme", "--port", "0", cwd=tmp_path, environment=variables) as facts:
+        hook = f"{facts['url']}/webhooks/salesforce/{variables['ISTHMUS_SF_WEBHOOK_SECRET']}"
+        message = {"object": "Opportunity", "when": "IsWon = true", "fields": "Id,SystemModstamp", "url": hook}
+        sandbox.desk("salesforce/set/outbound_message/isthmus", message)
+        sandbox.desk("salesforce/play/win", {"opportunity": "OPP-1001"})
+        until(lambda: state_of("OPP-1001", tmp_path) == "done")
+        trace = said("runs", "show", "OPP-1001", cwd=tmp_path)["trace_id"]
+    collector.shutdown()
+    spans = b"".join(collector.taken["/v1/traces"])
+    assert spans.count(bytes.fromhex(trace)) >= 2, "the webhook's span and the run's, in one trace"
+    assert b"run quote-to-cash" in spans
+    assert b"".join(collector.taken["/v1/logs"]).count(b"has slot") == 1

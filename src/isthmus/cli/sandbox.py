@@ -50,10 +50,13 @@ def serve(
     """Serve until stopped, unless a command is given."""
     if context.invoked_subcommand is not None:
         return
+    import uvloop
+
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     names = [name.strip() for name in only.split(",") if name.strip()] or None
-    asyncio.run(_serve(host, port, tls, seed, names, folder, as_json))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(host, port, tls, seed, names, folder, as_json))
 
 
 @app.command()
