@@ -22,6 +22,7 @@ from isthmus.connectivity.outbound.effect import Deliverer, Delivery, idempotenc
 from isthmus.connectivity.outbound.naming import link, link_others, reference_of
 from isthmus.connectivity.outbound.outcome import CancelAsked, Later, Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader, canonical, rendered
+from isthmus.connectivity.outbound.trouble import undone
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.model import Reference
 from isthmus.store import effects, journal
@@ -160,7 +161,7 @@ class Sender:
         if standing["state"] == "refused":
             return await self._ask_again(asking, standing, row), False
         if standing["state"] == "undone":
-            raise Park(_undone(bound, standing))
+            raise Park(undone(bound, standing))
         if standing["state"] == "intended":
             if standing["run_id"] != row["run_id"]:
                 await self._adopt(asking, standing)
@@ -385,17 +386,6 @@ def _single(bound: Bound) -> tuple[Once | None, Request | None]:
         if part.once is not None and part.once.probe is not None:
             return part.once, part
     return None, None
-
-
-def _undone(bound: Bound, row: Row) -> ParkedWork:
-    return ParkedWork(
-        title=f"{bound.operation} was done and undone under this key",
-        error_class="conflict",
-        mend="start the next generation (win it again, or start it by API)",
-        operation=str(bound.operation),
-        connection=row["connection"],
-        said=f"undone by {row['undone_by']}",
-    )
 
 
 __all__ = ["Sender", "arguments_hash"]

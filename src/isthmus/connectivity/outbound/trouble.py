@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from isthmus.connectivity.outbound.binding import Asking, Bound
 from isthmus.connectivity.outbound.calling import Outcome
 from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
+from isthmus.store.transaction import Row
 
 #: how long trouble of a class is retried by itself before a person is asked, and the first pause, in seconds
 _PATIENCE: dict[str, tuple[float, float]] = {"limit": (3600, 2), "locked": (900, 1), "down": (1800, 2)}
@@ -53,3 +54,15 @@ def attempts_ended(bound: Bound, outcome: Outcome, asking: Asking, now: datetime
         pause_s = max(first_s, failure.pause_s or 0 if failure else 0, min(age_s / 4, 60))
         return Later(now + timedelta(seconds=pause_s * random.uniform(0.8, 1.2)), outcome.said)  # noqa: S311 - jitter
     return Park(parked(bound, outcome, asking.step))
+
+
+def undone(bound: Bound, row: Row) -> ParkedWork:
+    """What was done under this key was undone: it is never done again under the same one."""
+    return ParkedWork(
+        title=f"{bound.operation} was done and undone under this key",
+        error_class="conflict",
+        mend="start the next generation (win it again, or start it by API)",
+        operation=str(bound.operation),
+        connection=row["connection"],
+        said=f"undone by {row['undone_by']}",
+    )
