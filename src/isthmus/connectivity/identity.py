@@ -6,12 +6,15 @@ once make the same id; the cross-reference then keeps it, also where another sys
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import Any
 
 from isthmus.store import references
 from isthmus.store.clock import instant
+from isthmus.store.runs import Fence, FenceLost, hold
 from isthmus.store.store import Store
+from isthmus.store.transaction import Transaction
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _KEPT = 50_000
@@ -88,11 +91,30 @@ class Identities:
                 self._remember(self._elsewhere, (canonical, connection), known)
         return known
 
-    def link(self, kind: str, canonical: str, connection: str, type_: str, id_: str, number: str | None = None) -> None:
-        """Remember that an id at a connection is our object; rides along with the next commit."""
+    def link(
+        self,
+        kind: str,
+        canonical: str,
+        connection: str,
+        type_: str,
+        id_: str,
+        number: str | None = None,
+        *,
+        fence: Fence | None = None,
+    ) -> None:
+        """Remember that an id at a connection is our object; rides along with the next commit.
+
+        With a ``fence`` only its holder may say so; who has lost it is forgotten again.
+        """
         at = instant(self._store.clock())
-        self._store.ride(
-            lambda tx: references.link(
+
+        def work(tx: Transaction) -> bool:
+            try:
+                if fence is not None:
+                    hold(tx, fence)
+            except FenceLost:
+                return False
+            references.link(
                 tx,
                 connection=connection,
                 type_=type_,
@@ -103,9 +125,17 @@ class Identities:
                 version=None,
                 at=at,
             )
-        )
+            return True
+
         self._remember(self._canonical, (connection, type_, id_), canonical)
         self._remember(self._elsewhere, (canonical, connection), id_)
+        written = self._store.ride(work, of=fence)
+        written.add_done_callback(lambda done: self._forget_lost(done, (connection, type_, id_), canonical))
+
+    def _forget_lost(self, done: asyncio.Future[bool], at: tuple[str, str, str], canonical: str) -> None:
+        if done.cancelled() or done.exception() is not None or not done.result():
+            self._canonical.pop(at, None)
+            self._elsewhere.pop((canonical, at[0]), None)
 
     @staticmethod
     def _remember(memory: dict[Any, str], key: Any, value: str) -> None:

@@ -61,9 +61,9 @@ async def decide(
         if not approvals.decide(tx, approval_id, state=verdict, who=who, comment=comment, now=now):
             raise ValueError(f"approval {approval_id} is {row['state']} already, by {row['decided_by'] or 'nobody'}")
         name, _, key = row["name"].partition("\n")
-        history.answer(
-            tx, row["run_id"], name=name, key=key, result=decision.model_dump_json(exclude_none=True), who=who, now=now
-        )
+        answer = decision.model_dump_json(exclude_none=True)
+        if not history.answer(tx, row["run_id"], name=name, key=key, result=answer, who=who, now=now):
+            raise ValueError(f"nobody waits for approval {approval_id} any more")
         audit.note(
             tx,
             at=now,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from isthmus.connectivity.outbound.binding import Asking
-from isthmus.connectivity.outbound.outcome import Park, ParkedWork
+from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
 from isthmus.connectivity.outbound.send import Sender
-from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.system_api.roles import operation
 from isthmus.store import effects
-from isthmus.store.clock import instant
+from isthmus.store.clock import instant, moment
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
@@ -40,21 +38,26 @@ class Compensation:
 
     async def _undo(self, asking: Asking, row: Row, known: dict[str, Row]) -> None:
         do, undo = operation(row["role"], row["operation"]), operation(*row["undo"].split(".", 1))
-        if row["state"] == "intended" and not await self._settled(asking, do, row):
-            return
-        result = undo.takes.model_validate(json.loads(row["result"]))
         asking.step = f"undo {row['step']}"
+        if row["state"] == "intended" and await self._sender.out_of_doubt(asking, do, row) is None:
+            self._mark(asking, row, "nothing was made")
+            return
+        self._let_land(row)
+        result = undo.takes.model_validate(json.loads(row["result"]))
         await self._sender.change(asking, undo, result, key=row["business_key"], known=known)
-        now, by = instant(self._store.clock()), f"{undo}/{row['business_key']}"
+        self._mark(asking, row, f"{undo}/{row['business_key']}")
+
+    def _let_land(self, row: Row) -> None:
+        """An upsert that was sent again without waiting may land once more, after its undo: that waits for it."""
+        if row["rule"] == "upsert" and row["sends"] > 1 and moment(row["clear_at"]) > self._store.clock():
+            raise Later(moment(row["clear_at"]), f"an earlier {row['step']} may still land")
+
+    def _mark(self, asking: Asking, row: Row, by: str) -> None:
+        values = {"state": "undone", "doubt": 0, "undone_by": f"{by} at {instant(self._store.clock())}"}
+        fence = asking.fence
+        assert fence is not None
 
         def mark(tx: Transaction) -> None:
-            assert asking.fence is not None
-            effects.change(tx, asking.fence, row["key"], {"state": "undone", "undone_by": f"{by} at {now}"})
+            effects.change(tx, fence, row["key"], values)
 
-        self._store.ride(mark)
-
-    async def _settled(self, asking: Asking, do: Operation[Any, Any], row: Row) -> bool:
-        """Bring a doubtful effect out of doubt: True where it was done after all (and then ``row`` says what)."""
-        argument = do.takes.model_validate(json.loads(row["arguments"]))
-        found = await self._sender.out_of_doubt(asking, do, row, argument)
-        return found is not None
+        self._store.ride(mark, of=fence)

@@ -38,7 +38,7 @@ class Worker:
         self._store: Store = engine.store
         self._polls = polls
         self.holder = ""
-        self._active: set[asyncio.Task[None]] = set()
+        self._active: dict[asyncio.Task[None], Row] = {}
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self.lost = threading.Event()
@@ -58,8 +58,14 @@ class Worker:
         """How many runs are being played."""
         return len(self._active)
 
+    @property
+    def playing(self) -> set[str]:
+        """The runs that are being played."""
+        return {row["id"] for row in self._active.values()}
+
     async def run(self) -> None:
         """Work until stopped."""
+        await self.engine.prepare()
         await self.lease()
         heart = Heart(self._store.url, self)
         heart.start()
@@ -86,6 +92,7 @@ class Worker:
         return await self.engine.player.play(row)
 
     async def lease(self) -> None:
+        """Lease a slot under a new name."""
         self.holder = uuid.uuid4().hex[:12]
         name = f"{socket.gethostname()}:{os.getpid()}"
         holder = self.holder
@@ -95,37 +102,48 @@ class Worker:
 
     async def _claim_until_stopped(self) -> None:
         while not self._stopping.is_set():
-            if self.lost.is_set():
-                await self.lease()
             self._woken.clear()
-            free = self.slots - len(self._active)
-            taken = await self.claim(free) if free > 0 else []
+            taken: list[Row] = []
+            try:
+                if self.lost.is_set():
+                    await self.lease()
+                free = self.slots - len(self._active)
+                taken = await self.claim(free) if free > 0 else []
+            except StoreUnavailable as error:
+                log.warning("nothing can be claimed now: %s", error)
+                await asyncio.sleep(0.5)
+            except Exception:
+                log.exception("nothing could be claimed; it goes on")
+                await asyncio.sleep(1.0)
             for row in taken:
                 task = asyncio.create_task(self._play(row))
-                self._active.add(task)
+                self._active[task] = row
                 task.add_done_callback(self._finished)
             if not taken:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), IDLE_S)
 
     async def claim(self, free: int) -> list[Row]:
-        try:
-            if not await self._store.read(_anything(instant(self._store.clock()))):
-                return []
-            now, release, holder = instant(self._store.clock()), self.engine.release.id, self.holder
-            alone = not self._active
+        """Take up to ``free`` runs that are due, messages turned into runs first. Raises StoreUnavailable.
 
-            def work(tx: Transaction) -> list[Row]:
-                if alone and (suspect := _suspect(tx, now, holder)):
-                    return [suspect]
-                messages.claim_messages(tx, most=free, plan=self.engine.plan, release=release, now=now)
-                return runs.take_due(tx, holder=holder, most=free, now=now, suspects=False)
-
-            return await self._store.write(work)
-        except StoreUnavailable as error:
-            log.warning("nothing can be claimed now: %s", error)
-            await asyncio.sleep(0.5)
+        A run whose holder has died before is played alone, so that it cannot take others with it: it is waited for
+        until nothing else is played here, and nothing is claimed beside it.
+        """
+        if any(row["deaths"] for row in self._active.values()):
             return []
+        now, release, holder = instant(self._store.clock()), self.engine.release.id, self.holder
+        if not await self._store.read(_anything(now)):
+            return []
+        alone = not self._active
+
+        def work(tx: Transaction) -> list[Row]:
+            if suspect := runs.suspect_due(tx, now):
+                taken = runs.take(tx, suspect, holder, now) if alone else None
+                return [taken] if taken else []
+            messages.claim_messages(tx, most=free, plan=self.engine.plan, release=release, now=now)
+            return runs.take_due(tx, holder=holder, most=free, now=now)
+
+        return await self._store.write(work)
 
     async def _play(self, row: Row) -> None:
         try:
@@ -134,7 +152,7 @@ class Worker:
             log.exception("run %s could not be let go", row["id"])
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._active.discard(task)
+        self._active.pop(task, None)
         self.played += 1
         self._woken.set()
 
@@ -193,14 +211,3 @@ def _anything(now: str) -> Callable[[Transaction], bool]:
     sql = """SELECT CASE WHEN EXISTS (SELECT 1 FROM message WHERE state = 'new')
       OR EXISTS (SELECT 1 FROM run WHERE owner IS NULL AND due_at IS NOT NULL AND due_at <= :now) THEN 1 ELSE 0 END AS found"""
     return lambda tx: bool(tx.value(sql, {"now": now}))
-
-
-def _suspect(tx: Transaction, now: str, holder: str) -> Row | None:
-    """A due run whose holder has died before: it is played alone, so that it cannot take others with it."""
-    row = tx.row(
-        "SELECT id FROM run r WHERE r.owner IS NULL AND r.due_at IS NOT NULL AND r.due_at <= :now AND r.deaths > 0"
-        " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.subject = r.subject AND o.owner IS NOT NULL)"
-        " ORDER BY r.due_at LIMIT 1" + tx.skip,
-        {"now": now},
-    )
-    return runs.take(tx, row["id"], holder, now) if row else None

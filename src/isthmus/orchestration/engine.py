@@ -9,7 +9,7 @@ from typing import Any
 from isthmus.connectivity.identity import Identities
 from isthmus.connectivity.outbound.binding import Bindings
 from isthmus.connectivity.outbound.calling import Caller
-from isthmus.connectivity.outbound.effect import Deliverer
+from isthmus.connectivity.outbound.effect import Deliverer, Epoch
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender
 from isthmus.connectivity.outbound.throttle import Throttle
@@ -20,6 +20,8 @@ from isthmus.orchestration.play import Player
 from isthmus.orchestration.process import Process, load_process
 from isthmus.orchestration.system_call import system_call
 from isthmus.orchestration.take_in import TakeIn
+from isthmus.store import epoch
+from isthmus.store.clock import moment
 from isthmus.store.messages import Start
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
@@ -28,10 +30,8 @@ from isthmus.store.transaction import Row
 class Engine:
     """One release over one store: connections, senders, player. ``close`` lets go of the connections."""
 
-    def __init__(
-        self, store: Store, release: Release, settings: Mapping[str, Mapping[str, Any]], *, looks_first: bool = False
-    ) -> None:
-        """``settings``: connection → its settings with secrets resolved. ``looks_first`` after a restored backup."""
+    def __init__(self, store: Store, release: Release, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """``settings``: connection → its settings with secrets resolved."""
         self.store, self.release = store, release
         tokens = SharedTokens(store, settings)
         self.connections = {
@@ -50,14 +50,19 @@ class Engine:
         self.bindings = Bindings(self.connections, self.identities)
         self.caller = Caller(store, self.throttles)
         self.reader = Reader(store, self.bindings, self.caller)
-        self.deliverer = Deliverer(store, self.caller, epoch_looks_first=looks_first)
-        self.sender = Sender(store, self.bindings, self.caller, self.reader, self.deliverer)
+        self.deliverer = Deliverer(store, self.caller)
+        self.sender = Sender(store, self.bindings, self.reader, self.deliverer)
         self.processes: dict[str, Process] = {
             name: load_process(plan.code, plan.folder) for name, plan in release.processes.items()
         }
         self.processes[system_call.name] = system_call
         self.take_in = TakeIn(store, self.reader, self.identities)
         self.player = Player(store, self.sender, self.reader, self.take_in, self.release_of, self.process_of)
+
+    async def prepare(self) -> None:
+        """Learn from the store what must be known before anything is played: whether a backup was restored."""
+        found = await self.store.read(epoch.current)
+        self.deliverer.epoch = Epoch(found["number"], moment(found["began_at"])) if found else None
 
     def release_of(self, _id: str) -> Release:
         """The release by its id."""

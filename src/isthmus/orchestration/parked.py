@@ -12,7 +12,7 @@ from typing import Any
 from isthmus.connectivity.outbound.outcome import ParkedWork
 from isthmus.connectivity.system_api.roles import operation
 from isthmus.model import Reference
-from isthmus.store import audit, effects, exceptions, history, journal, runs
+from isthmus.store import audit, effects, exceptions, history, journal, releases, runs
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
@@ -170,11 +170,13 @@ def _again(tx: Transaction, run_id: str, store: Store, release: str | None) -> R
     now = instant(store.clock())
     tx.run(
         "UPDATE run SET state = CASE WHEN state = 'undoing' THEN 'undoing' ELSE 'ready' END, round = round + 1, deaths = 0,"
-        " due_at = :now, wake = wake + 1, release = coalesce(:release, release), updated_at = :now WHERE id = :id AND owner IS NULL",
+        " due_at = :now, wake = wake + 1, release = coalesce(:release, release), updated_at = :now WHERE id = :id",
         {"id": run_id, "now": now, "release": release},
     )
     run = runs.get_run(tx, run_id)
     assert run is not None
+    if release is not None and (version := releases.version_of(tx, release, run["process"])) is not None:
+        tx.run("UPDATE run SET version = :version WHERE id = :id", {"version": version, "id": run_id})
     return {"round": run["round"], "release": run["release"]}
 
 

@@ -5,7 +5,6 @@ Every write of a play is conditional on its fence; a play that lost it stops at 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -74,29 +73,39 @@ class Player:
                 return "lost"
 
     async def _guarded(self, row: Row, fence: Fence) -> str:
+        first = row["fence"] == 1
         while True:
             try:
-                state = await self._once(row, fence)
+                if not first:
+                    await self._read_again(row, fence)
+                state = await self._once(row, fence, first)
+                if state is not None:
+                    return state
             except StoreUnavailable:
                 # nothing could be written, so nothing is decided: the fence is still ours, play again
-                await asyncio.sleep(0.5)
-                continue
-            if state is not None:
-                return state
-            row["wake"] = await self._store.read(lambda tx: runs.wake_of(tx, fence.run_id))
+                await self._store.sleep(0.5)
+            first = False
 
-    async def _once(self, row: Row, fence: Fence) -> str | None:
-        """One play; None where an answer came while it ended, so that it must be played again."""
-        release = self._release_of(row["release"])
-        asking = Asking(release, row["unit"] or "", row, fence, row["round"])
+    async def _read_again(self, row: Row, fence: Fence) -> None:
+        """What has been written about the run meanwhile: by this play, by those who mend, answer or cancel."""
+        now = await self._store.read(lambda tx: runs.get_run(tx, fence.run_id))
+        if now is None or now["fence"] != fence.number or now["owner"] is None:
+            raise FenceLost(fence.run_id)
+        row.update({name: value for name, value in now.items() if name != "traceparent"})
+
+    async def _once(self, row: Row, fence: Fence, first: bool) -> str | None:
+        """One play; None where it must be played again: something came meanwhile, or it is to be undone."""
+        asking = Asking(self._release_of(row["release"]), row["unit"] or "", row, fence, row["round"])
+        undoing = bool(row["state"] == "undoing" or row["cancel"])
         try:
             process = self._process_of(row["process"], row["version"])
-            found = await self._input(asking, process)
+            # a run that never knew what it is about has done nothing that could be undone
+            found = None if undoing and row["input"] is None else await self._input(asking, process)
             if found is None:
-                return await self._let_go(asking, "ignored")
-            memory, done = await self._remembered(row)
+                return await self._let_go(asking, "undone" if undoing else "ignored")
+            memory, done = ([], []) if first else await self._remembered(fence.run_id)
             run = Run(self._store, self._sender, self._reader, asking, memory, done)
-            if row["state"] == "undoing" or row["cancel"]:
+            if undoing:
                 return await self._undo(asking, process, run, found)
             result = await process.function(run, found)
             return await self._done(asking, result)
@@ -141,7 +150,7 @@ class Player:
                 runs.describe(tx, fence, values, now)
                 journal.append(tx, at=now, type_=row["event"] or "isthmus.run.started.v1", data=event, run=row)
 
-            self._store.ride(work)
+            self._store.ride(work, of=fence)
         asking.unit = row["unit"] or ""
         unit = asking.release.units.get(asking.unit)
         if unit is None:
@@ -149,10 +158,8 @@ class Player:
         asking.zone = unit.business_unit.time_zone
         return found
 
-    async def _remembered(self, row: Row) -> tuple[list[Row], list[Row]]:
-        if row["fence"] == 1:
-            return [], []
-        return await self._store.read(lambda tx: (history.memories(tx, row["id"]), effects.effects_of(tx, row["id"])))
+    async def _remembered(self, run_id: str) -> tuple[list[Row], list[Row]]:
+        return await self._store.read(lambda tx: (history.memories(tx, run_id), effects.effects_of(tx, run_id)))
 
     # How it ends ----------------------------------------------------------------------------------
 
@@ -176,11 +183,13 @@ class Player:
             )
             if gone and event:
                 journal.append(tx, at=now, type_=event, data=data or {}, run=row)
+            if gone and state in ("done", "undone", "ignored"):
+                exceptions.end_exception(tx, fence.run_id, who="the run", now=now)
             if gone and more:
                 more(tx)
             return gone
 
-        return state if await self._store.write(work) else None
+        return state if await self._store.write(work, whole=fence) else None
 
     async def _done(self, asking: Asking, result: Any) -> str | None:
         text = (
@@ -206,13 +215,14 @@ class Player:
         assert row is not None
         now = self._store.clock()
         entry = exception_row(row, work, now)
-        state = "undoing" if row["state"] == "undoing" else "parked"
+        state = "undoing" if row["state"] == "undoing" or row["cancel"] else "parked"
         event = {"title": work.title, "mend": work.mend, "class": work.error_class, "operation": work.operation}
         return await self._let_go(
             asking,
             state,
             "isthmus.run.parked.v1",
             event,
+            wake_seen=row["wake"],
             problem=entry["problem"],
             more=lambda tx: exceptions.open_exception(tx, entry["row"]),
         )
@@ -226,7 +236,6 @@ class Player:
 
         def work(tx: Transaction) -> None:
             runs.describe(tx, fence, {"state": "undoing", "problem": json.dumps({"undone_because": why})}, now)
-            approvals.withdraw(tx, fence.run_id, now)
             journal.append(tx, at=now, type_="isthmus.run.refused.v1", data={"why": why}, run=row)
 
         await self._store.write(work)
@@ -237,7 +246,12 @@ class Player:
         assert row is not None and fence is not None
         row["state"], row["cancel"] = "undoing", 0
         now = instant(self._store.clock())
-        await self._store.write(lambda tx: runs.describe(tx, fence, {"state": "undoing", "cancel": 0}, now))
+
+        def begin(tx: Transaction) -> None:
+            runs.describe(tx, fence, {"state": "undoing", "cancel": 0}, now)
+            approvals.withdraw(tx, fence.run_id, now)
+
+        await self._store.write(begin)
         rows = await self._store.read(lambda tx: effects.effects_of(tx, fence.run_id))
         failures = await self._compensation.undo_all(asking, rows)
         if failures:

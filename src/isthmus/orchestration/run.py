@@ -192,7 +192,7 @@ class Run:
             "at": instant(self._store.clock()),
             "round": self._asking.round,
         }
-        self._store.ride(lambda tx: history.remember(tx, self._fence, row))
+        self._store.ride(lambda tx: history.remember(tx, self._fence, row), of=self._fence)
         self._memory[(title, key)] = row
         return result
 
@@ -214,13 +214,7 @@ class Run:
         self._meet(name, key)
         known = self._memory.get((name, key))
         if known is None:
-            due_at = instant(until) if until else None
-            now = instant(self._store.clock())
-            await self._store.write(
-                lambda tx: history.await_answer(
-                    tx, self._fence, name=name, key=key, due_at=due_at, now=now, round_=self._asking.round
-                )
-            )
+            await self._await_answer(name, key, until)
             raise Waiting(until, why or name)
         if known["result"] is None and known["due_at"] and moment(known["due_at"]) <= self._store.clock():
             known = await self._expire(name, key)
@@ -229,38 +223,43 @@ class Run:
         answer = json.loads(known["result"])
         return None if answer == {"expired": True} else answer
 
+    async def _await_answer(self, name: str, key: str, until: datetime | None, asked: Row | None = None) -> None:
+        """Write that an answer is waited for, together with what ``asked`` people for it."""
+        due_at, now = instant(until) if until else None, instant(self._store.clock())
+
+        def work(tx: Transaction) -> None:
+            history.await_answer(tx, self._fence, name=name, key=key, due_at=due_at, now=now, round_=self._asking.round)
+            if asked is not None:
+                approvals.request(tx, asked)
+
+        await self._store.write(work)
+
     async def _expire(self, name: str, key: str) -> Row:
         """Write that the time is over, unless an answer was quicker; what stands then is the answer for ever."""
         now = instant(self._store.clock())
 
         def work(tx: Transaction) -> Row:
             runs.hold(tx, self._fence)
-            history.answer(tx, self.id, name=name, key=key, result='{"expired": true}', who=None, now=now)
+            if history.answer(tx, self.id, name=name, key=key, result='{"expired": true}', who=None, now=now):
+                approvals.expire(tx, self.id, f"{name}\n{key}", now)
             return next(row for row in history.memories(tx, self.id) if row["name"] == name and row["key"] == key)
 
         return await self._store.write(work)
 
     async def approval(self, policy: str, *, about: str, within: timedelta, key: str = "") -> Decision:
         """Ask people of ``policy`` to decide; the answer may take weeks. Past ``within`` it is an expired decision."""
-        name = f"approval:{policy}"
-        until = self._store.clock() + within
-        known = self._memory.get((name, key))
-        if known is None:
-            row = approval_row(
-                self._row, self.key, name=name, key=key, policy=policy, about=about, now=self._store.clock(), due=until
+        name, why = f"approval:{policy}", f"{policy} decides: {about}"
+        if (name, key) not in self._memory:
+            self._meet(name, key)
+            now = self._store.clock()
+            until = now + within
+            asked = approval_row(
+                self._row, self.key, name=name, key=key, policy=policy, about=about, now=now, due=until
             )
-            await self._store.write(lambda tx: approvals.request(tx, row))
-        answer = await self.wait(name, until=until, key=key, why=f"{policy} decides: {about}")
-        if answer is None:
-            approval_id = approval_row(
-                self._row, self.key, name=name, key=key, policy=policy, about=about, now=until, due=until
-            )["id"]
-            now = instant(self._store.clock())
-            self._store.ride(
-                lambda tx: approvals.decide(tx, approval_id, state="expired", who="clock", comment=None, now=now)
-            )
-            return Decision(verdict="expired")
-        return Decision.model_validate(answer)
+            await self._await_answer(name, key, until, asked)
+            raise Waiting(until, why)
+        answer = await self.wait(name, until=None, key=key, why=why)
+        return Decision(verdict="expired") if answer is None else Decision.model_validate(answer)
 
 
 @lru_cache(maxsize=512)

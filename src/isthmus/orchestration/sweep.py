@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
@@ -19,10 +20,14 @@ from isthmus.store.transaction import Row, Transaction
 
 log = logging.getLogger("isthmus.sweep")
 DEATHS_MAX = 3
+_TRY_AGAIN_S = 2.0
 
 
-class _Waker(Protocol):
+class _Worker(Protocol):
     holder: str
+
+    @property
+    def playing(self) -> set[str]: ...
 
     def wake(self) -> None: ...
 
@@ -30,12 +35,14 @@ class _Waker(Protocol):
 class Sweeper:
     """Sweeps for one worker; any number may sweep at once, each row is changed by one."""
 
-    def __init__(self, engine: Engine, worker: _Waker) -> None:
+    def __init__(self, engine: Engine, worker: _Worker) -> None:
         self._engine, self._store, self._worker = engine, engine.store, worker
+        self._idle: dict[str, int] = {}
 
     async def sweep(self) -> None:
         """One round."""
         await self._free_the_dead()
+        await self._free_the_forgotten()
         await self._retry()
         await self._look_once_more()
 
@@ -44,24 +51,45 @@ class Sweeper:
         if await self._store.read(lambda tx: tx.value("SELECT 1 AS found FROM journal WHERE position IS NULL LIMIT 1")):
             await self._store.write(journal.seal)
 
+    # Runs that nobody plays -----------------------------------------------------------------------
+
     async def _free_the_dead(self) -> None:
         for row in await self._store.read(workers.abandoned):
-            now = self._store.clock()
+            await self._free(row["id"], row["owner"])
 
-            def work(tx: Transaction, row: Row = row) -> bool:
-                if not workers.free_abandoned(tx, row["id"], row["owner"], instant(now)):  # noqa: B023 - run at once
-                    return False
-                if row["deaths"] + 1 >= DEATHS_MAX:
-                    self._poison(tx, row["id"])
-                return True
+    async def _free_the_forgotten(self) -> None:
+        """Runs that stand under our own name and that we do not play, two rounds long: their taking was never told us.
 
-            if await self._store.write(work):
-                log.warning("run %s is taken over: its worker died (%s)", row["id"], row["deaths"] + 1)
-                self._worker.wake()
+        (A commit whose answer was lost, or a play that could not be let go.)
+        """
+        holder = self._worker.holder
+        held = await self._store.read(lambda tx: runs.held_by(tx, holder))
+        idle = {id_: fence for id_, fence in held.items() if id_ not in self._worker.playing}
+        for id_, fence in idle.items():
+            if self._idle.get(id_) == fence:
+                await self._free(id_, holder)
+        self._idle = idle
 
-    def _poison(self, tx: Transaction, run_id: str) -> None:
-        run = runs.get_run(tx, run_id)
-        assert run is not None
+    async def _free(self, run_id: str, owner: str) -> None:
+        now = self._store.clock()
+
+        def free(tx: Transaction) -> int | None:
+            if not runs.free_abandoned(tx, run_id, owner, instant(now)):
+                return None
+            run = runs.get_run(tx, run_id)
+            assert run is not None
+            data = {"deaths": run["deaths"]}
+            journal.append(tx, at=instant(now), type_="isthmus.run.interrupted.v1", data=data, run=run)
+            if run["deaths"] >= DEATHS_MAX and run["due_at"] is not None:
+                self._poison(tx, run)
+            return int(run["deaths"])
+
+        deaths = await self._store.write(free)
+        if deaths is not None:
+            log.warning("run %s is taken over: its worker died (%s)", run_id, deaths)
+            self._worker.wake()
+
+    def _poison(self, tx: Transaction, run: Row) -> None:
         now = self._store.clock()
         work = ParkedWork(
             title="Three workers died while they played this run",
@@ -71,8 +99,9 @@ class Sweeper:
         entry = exception_row(run, work, now)
         exceptions.open_exception(tx, entry["row"])
         tx.run(
-            "UPDATE run SET state = 'parked', due_at = NULL, problem = :problem, updated_at = :now WHERE id = :id",
-            {"id": run_id, "problem": entry["problem"], "now": instant(now)},
+            "UPDATE run SET state = CASE WHEN state = 'undoing' OR cancel = 1 THEN 'undoing' ELSE 'parked' END,"
+            " due_at = NULL, problem = :problem, updated_at = :now WHERE id = :id",
+            {"id": run["id"], "problem": entry["problem"], "now": instant(now)},
         )
         journal.append(tx, at=instant(now), type_="isthmus.run.parked.v1", data={"title": work.title}, run=run)
 
@@ -85,60 +114,94 @@ class Sweeper:
             except (ValueError, LookupError):
                 continue
 
+    # Effects of which there may be two ------------------------------------------------------------
+
     async def _look_once_more(self) -> None:
         """Effects that were repeated in doubt: should two exist by now, keep the recorded one and undo the other."""
-        now = instant(self._store.clock())
+        now, holder = instant(self._store.clock()), self._worker.holder
         for row in await self._store.read(lambda tx: effects.to_look_at(tx, now, 10)):
-            if row["state"] == "intended":
+            borrowed = await self._store.write(lambda tx, id_=row["run_id"]: runs.borrow(tx, id_, holder, now))  # type: ignore[misc]
+            if borrowed is None:
                 continue
-            run = await self._store.write(lambda tx, row=row: runs.take(tx, row["run_id"], self._worker.holder, now))  # type: ignore[misc]
-            if run is None:
-                continue
-            state = await self._look(row, run)
+            run, due_at = borrowed
+            state = await self._look(row, run, due_at)
             log.info("looked once more for %s: %s", row["key"], state)
 
-    async def _look(self, row: Row, run: Row) -> str:
-        release = self._engine.release_of(row["release"])
-        asking = Asking(
-            release, row["unit"], run, Fence(run["id"], run["fence"]), run["round"], step=f"look at {row['step']}"
-        )
-        do = operation(row["role"], row["operation"])
-        again: str | None = None
-        found = 0
+    async def _look(self, row: Row, run: Row, due_at: str | None) -> str:
+        reversed_, left = 0, 0
+        again_s: float | None = None
         try:
-            for second in await self._engine.sender.seconds(asking, do, row):
-                if row["undo"]:
-                    undo = operation(*row["undo"].split(".", 1))
-                    await self._engine.sender.change(
-                        asking, undo, second, key=f"{row['business_key']}:second:{_id(second)}"
-                    )
-                found += 1
-        except (Park, Later) as trouble:
-            log.warning("cannot look at %s now: %s", row["key"], trouble)
-            again = instant(self._store.clock() + timedelta(seconds=2))
+            asking = self._asking(row, run)
+            seconds = await self._engine.sender.seconds(asking, operation(row["role"], row["operation"]), row)
+            for second in seconds:
+                if await self._undo(asking, row, second):
+                    reversed_ += 1
+                else:
+                    left += 1
+            # a very late one may still come: look a last time after four more settles
+            again_s = 4 * asking.release.connections[row["connection"]].settle_s if not row["looks"] else None
         except FenceLost:
             return "lost"
-        if again is None and not found and row["looks"] < 100:
-            # a very late one may still come: look a last time after four more settles
-            settle = release.connections[row["connection"]].settle_s
-            again = instant(self._store.clock() + timedelta(seconds=4 * settle))
-        await self._back(run, row, again, found)
-        return f"{found} second ones reversed" if found else "nothing"
+        except (Park, Later) as trouble:
+            log.warning("cannot look at %s now: %s", row["key"], trouble)
+            again_s = _TRY_AGAIN_S
+        except Exception:
+            log.exception("the look at %s failed", row["key"])
+            again_s = _TRY_AGAIN_S
+        await self._back(run, due_at, row, again_s, reversed_, left)
+        return f"{reversed_} second ones reversed" if reversed_ else f"{left} second ones left" if left else "nothing"
 
-    async def _back(self, run: Row, row: Row, again: str | None, found: int) -> None:
-        now = instant(self._store.clock())
+    def _asking(self, row: Row, run: Row) -> Asking:
+        fence = Fence(run["id"], run["fence"])
+        release = self._engine.release_of(row["release"])
+        return Asking(release, row["unit"], run, fence, run["round"], step=f"look at {row['step']}")
 
-        def work(tx: Transaction) -> None:
-            values = {"look_at": again, "looks": 100 if not found else row["looks"]}
-            effects.update(tx, row["key"], {**values, "rule": "repaired"} if found else values)
-            fence = Fence(run["id"], run["fence"])
-            runs.end_play(tx, fence, state=run["state"], now=now, due_at=run["due_at"])
-            if found:
-                data = {"effect": row["key"], "reversed": found, "kept": row["reference_number"] or row["reference_id"]}
-                journal.append(tx, at=now, type_="isthmus.effect.repaired.v1", data=data, run=run)
+    async def _undo(self, asking: Asking, row: Row, second: Any) -> bool:
+        """Undo a second one, as an effect of its own; False where nothing undoes it."""
+        if not row["undo"]:
+            return False
+        undo, key = operation(*row["undo"].split(".", 1)), f"{row['business_key']}:second:{_id(second)}"
+        await self._engine.sender.change(asking, undo, second, key=key)
+        return True
 
-        await self._store.write(work)
+    async def _back(
+        self, run: Row, due_at: str | None, row: Row, again_s: float | None, reversed_: int, left: int
+    ) -> None:
+        now = self._store.clock()
+        at = instant(now)
+        again = None if again_s is None else instant(now + timedelta(seconds=again_s))
+        kept = row["reference_number"] or row["reference_id"]
+
+        def back(tx: Transaction) -> None:
+            looked = again_s != _TRY_AGAIN_S
+            values = {"look_at": again, "looks": row["looks"] + int(looked)}
+            effects.update(tx, row["key"], {**values, "rule": "repaired"} if reversed_ else values)
+            if looked:
+                effects.compared(tx, row["key"], at)
+            if reversed_:
+                data = {"effect": row["key"], "reversed": reversed_, "kept": kept}
+                journal.append(tx, at=at, type_="isthmus.effect.repaired.v1", data=data, run=run)
+            if left:
+                data = {"effect": row["key"], "beside": left, "kept": kept}
+                journal.append(tx, at=at, type_="isthmus.effect.doubled.v1", data=data, run=run)
+                exceptions.open_exception(tx, exception_row(run, _two_exist(row, kept), now)["row"])
+            runs.put_back(tx, Fence(run["id"], run["fence"]), due_at, at)
+
+        with suppress(FenceLost):
+            await self._store.write(back)
 
 
-def _id(found: object) -> str:
+def _two_exist(row: Row, kept: str | None) -> ParkedWork:
+    return ParkedWork(
+        title=f"{row['connection']} has more than one object of {row['role']}.{row['operation']}",
+        error_class="conflict",
+        mend=f"keep {kept or 'the first'}, merge or delete the other there, then replay",
+        operation=f"{row['role']}.{row['operation']}",
+        connection=row["connection"],
+        said=f"an answer was lost, the repeat made a second one under {row['business_key']}; nothing undoes this step",
+        step=row["step"],
+    )
+
+
+def _id(found: Any) -> str:
     return str(getattr(found, "number", None) or getattr(found, "id", None) or json.dumps(str(found))[:40])

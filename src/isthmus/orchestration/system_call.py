@@ -62,10 +62,7 @@ async def ask_system(
     columns: Row = {"input": call.model_dump_json(), "business_key": number, "title": str(what), "unit": unit}
 
     def work(tx: Transaction) -> str:
-        if runs.get_run(tx, new.id) is None:
-            runs.insert_run(tx, new, now)
-            sets = ", ".join(f"{name} = :{name}" for name in columns)
-            tx.run(f"UPDATE run SET {sets} WHERE id = :id", {**columns, "id": new.id})  # noqa: S608 - constant names
+        if runs.insert_run(tx, new, now, **columns):
             audit.note(tx, at=now, who=who, did=str(what), about=new.id, after={"unit": unit})
         return new.id
 

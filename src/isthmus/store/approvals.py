@@ -21,6 +21,15 @@ def decide(tx: Transaction, approval_id: str, *, state: str, who: str, comment: 
     )
 
 
+def expire(tx: Transaction, run_id: str, name: str, now: str) -> None:
+    """Nobody decided in time."""
+    tx.run(
+        "UPDATE approval SET state = 'expired', decided_by = 'clock', decided_at = :now"
+        " WHERE run_id = :run AND name = :name AND state = 'requested'",
+        {"run": run_id, "name": name, "now": now},
+    )
+
+
 def get_approval(tx: Transaction, approval_id: str) -> Row | None:
     """One approval."""
     return tx.row("SELECT * FROM approval WHERE id = :id", {"id": approval_id})

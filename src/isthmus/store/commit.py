@@ -1,6 +1,8 @@
 """Group commit: one writer, first in first out, a batch a transaction.
 
-A member that fails, fails alone: after a failed batch its members are run again one by one.
+A member that fails, fails alone: after a failed batch its members are run again one by one. Writes that nobody waits
+for belong to somebody (a play by its fence): where one of them is lost, the next write of theirs that must stand on the
+whole is refused with the same error, so that no play ends on a memory with a hole in it.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 from isthmus.store.transaction import StoreUnavailable, Transaction
@@ -19,10 +21,17 @@ _BATCH_MAX = 256
 
 
 class _Member:
-    __slots__ = ("failure", "future", "loop", "result", "work")
+    __slots__ = ("failure", "future", "loop", "of", "result", "whole", "work")
 
-    def __init__(self, work: Work, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
-        self.work, self.loop, self.future = work, loop, future
+    def __init__(
+        self,
+        work: Work,
+        loop: asyncio.AbstractEventLoop,
+        future: asyncio.Future[Any],
+        of: Hashable | None,
+        whole: Hashable | None,
+    ) -> None:
+        self.work, self.loop, self.future, self.of, self.whole = work, loop, future, of, whole
         self.result: Any = None
         self.failure: BaseException | None = None
 
@@ -35,16 +44,20 @@ class GroupCommit:
         self._connect, self._unavailable = connect, unavailable
         self._transaction: Transaction | None = None
         self._queue: queue.SimpleQueue[_Member | None] = queue.SimpleQueue()
+        self._torn: dict[Hashable, BaseException] = {}
         self._thread = threading.Thread(target=self._run, name="isthmus-writer", daemon=True)
         self._thread.start()
         self.batches = 0
         self.members = 0
 
-    def submit(self, work: Work) -> asyncio.Future[Any]:
-        """Queue work; the future is done after its commit. Not awaiting it lets the write ride along."""
+    def submit(self, work: Work, *, of: Hashable | None = None, whole: Hashable | None = None) -> asyncio.Future[Any]:
+        """Queue work; the future is done after its commit. Not awaiting it lets the write ride along.
+
+        ``of``: whose write it is. ``whole``: fail if a write of theirs was lost since they last asked.
+        """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(_Member(work, loop, future))
+        self._queue.put(_Member(work, loop, future, of, whole))
         return future
 
     def close(self) -> None:
@@ -79,15 +92,28 @@ class GroupCommit:
     def _commit(self, batch: list[_Member]) -> None:
         self.batches += 1
         self.members += len(batch)
+        batch = [member for member in batch if not self._refused(member)]
         try:
             self._together(batch)
         except Exception:
             for member in batch:
-                member.result = member.failure = None
-                try:
-                    self._together([member])
-                except Exception as error:
-                    member.failure = self._translated(error)
+                if not self._refused(member):
+                    self._alone(member)
+
+    def _alone(self, member: _Member) -> None:
+        member.result = None
+        try:
+            self._together([member])
+        except Exception as error:
+            member.failure = self._translated(error)
+            if member.of is not None:
+                self._torn[member.of] = member.failure
+
+    def _refused(self, member: _Member) -> bool:
+        """Whether a member must stand on the whole of writes of which one was lost; that is told once."""
+        if member.whole is not None:
+            member.failure = self._torn.pop(member.whole, None)
+        return member.failure is not None
 
     def _together(self, batch: list[_Member]) -> None:
         if self._transaction is None:

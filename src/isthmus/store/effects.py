@@ -36,6 +36,14 @@ def change(tx: Transaction, fence: Fence, key: str, values: dict[str, Any]) -> b
     return cancel
 
 
+def change_unless_cancelled(tx: Transaction, fence: Fence, key: str, values: dict[str, Any]) -> bool:
+    """Change an effect before it is sent, unless a cancel is asked; whether it is. Raises FenceLost."""
+    if hold(tx, fence):
+        return True
+    update(tx, key, values)
+    return False
+
+
 def update(tx: Transaction, key: str, values: dict[str, Any]) -> None:
     """Change an effect without a fence (the sweeper's second look, undo of a second one)."""
     sets = ", ".join(f"{name} = :{name}" for name in values)
@@ -43,16 +51,22 @@ def update(tx: Transaction, key: str, values: dict[str, Any]) -> None:
 
 
 def adopt(tx: Transaction, fence: Fence, key: str, was: str) -> bool:
-    """Take over an intention from a run that nobody holds; whether it is ours now. Raises FenceLost."""
+    """Take over an intention, with its parts, from a run that nobody holds; whether it is ours now. Raises FenceLost.
+
+    The other run's row stays share-locked to the commit, so that it cannot be taken meanwhile.
+    """
     hold(tx, fence)
-    return (
+    if tx.value("SELECT owner FROM run WHERE id = :was" + tx.share, {"was": was}) is not None:
+        return False
+    values = {"run": fence.run_id, "key": key, "was": was}
+    taken = tx.run("UPDATE effect SET run_id = :run WHERE key = :key AND run_id = :was AND state = 'intended'", values)
+    if taken:
         tx.run(
-            "UPDATE effect SET run_id = :run WHERE key = :key AND run_id = :was AND state = 'intended'"
-            " AND NOT EXISTS (SELECT 1 FROM run r WHERE r.id = :was AND r.owner IS NOT NULL)",
-            {"run": fence.run_id, "key": key, "was": was},
+            "UPDATE effect SET run_id = :run WHERE run_id = :was AND part <> '' AND (role, operation, business_key) ="
+            " (SELECT role, operation, business_key FROM effect WHERE key = :key)",
+            values,
         )
-        > 0
-    )
+    return taken > 0
 
 
 def effects_of(tx: Transaction, run_id: str) -> list[Row]:
@@ -63,9 +77,10 @@ def effects_of(tx: Transaction, run_id: str) -> list[Row]:
 
 
 def to_look_at(tx: Transaction, now: str, most: int) -> list[Row]:
-    """Effects that were repeated in doubt and are due for another look."""
+    """Effects that have ended after a repeat in doubt, or have a late answer, and are due for another look."""
     return tx.rows(
-        "SELECT * FROM effect WHERE look_at IS NOT NULL AND look_at <= :now ORDER BY look_at LIMIT :most",
+        "SELECT * FROM effect WHERE look_at IS NOT NULL AND look_at <= :now AND state <> 'intended'"
+        " ORDER BY look_at LIMIT :most",
         {"now": now, "most": most},
     )
 
@@ -84,7 +99,20 @@ def file_late_answer(tx: Transaction, *, key: str, at: str, status: int, body: s
         "INSERT INTO late_answer (effect_key, at, status, body) VALUES (:key, :at, :status, :body)",
         {"key": key, "at": at, "status": status, "body": body},
     )
-    tx.run("UPDATE effect SET look_at = :at WHERE key = :key", {"key": key, "at": at})
+    tx.run("UPDATE effect SET look_at = :at, looks = 0 WHERE key = :key", {"key": key, "at": at})
+
+
+def late_answers_of(tx: Transaction, key: str) -> list[Row]:
+    """The late answers of an effect, oldest first."""
+    return tx.rows("SELECT * FROM late_answer WHERE effect_key = :key ORDER BY id", {"key": key})
+
+
+def compared(tx: Transaction, key: str, at: str) -> None:
+    """The late answers of an effect have been compared with what stands."""
+    tx.run(
+        "UPDATE late_answer SET compared_at = :at WHERE effect_key = :key AND compared_at IS NULL",
+        {"key": key, "at": at},
+    )
 
 
 def put_attempt(tx: Transaction, row: Row) -> None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from isthmus.store.runs import NewRun, insert_run, latest, reopen, wake
+from isthmus.store import exceptions, journal
+from isthmus.store.runs import NewRun, hint_newer, insert_run, latest, reopen, wake
 from isthmus.store.transaction import Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """One part of a call. ``source_id`` deduplicates, ``subject`` is the object at its source."""
+    """One part of a call. ``source_id`` deduplicates, ``subject`` is the object at its source.
+
+    ``newest_wins``: it takes the place of a parked run's message instead of waiting for it.
+    """
 
     source_id: str
     subject: str
     type: str | None
     version: str | None
     body: Any
+    newest_wins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,14 @@ class Start:
 
 Plan = Callable[[Row], Sequence[Start]]
 
-_BLOCKED = "'parked', 'undoing'"
-_CLAIMABLE = f"""
+_CLAIMABLE = """
 SELECT m.* FROM message m
 WHERE m.state = 'new'
+  AND NOT EXISTS (SELECT 1 FROM permit p WHERE p.connection = m.connection
+                  AND (p.blocked_until > :now OR p.open_until > :now))
   AND NOT EXISTS (SELECT 1 FROM message e WHERE e.state = 'new' AND e.subject = m.subject AND e.id < m.id)
-  AND NOT EXISTS (SELECT 1 FROM run r WHERE r.subject = m.subject AND (r.owner IS NOT NULL OR r.state IN ({_BLOCKED})))
+  AND NOT EXISTS (SELECT 1 FROM run r WHERE r.subject = m.subject
+                  AND (r.owner IS NOT NULL OR r.state = 'undoing' OR (r.state = 'parked' AND m.newest_wins = 0)))
 ORDER BY m.id LIMIT :most
 """
 
@@ -63,6 +71,7 @@ def store_call(tx: Transaction, call: Row, messages: Sequence[NewMessage]) -> in
                 "traceparent": call["traceparent"],
                 "received_at": call["received_at"],
                 "state": "new",
+                "newest_wins": int(part.newest_wins),
                 "run_id": None,
             },
         )
@@ -70,13 +79,18 @@ def store_call(tx: Transaction, call: Row, messages: Sequence[NewMessage]) -> in
 
 
 def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now: str) -> int:
-    """Turn up to ``most`` new messages into runs that are due now (or join the runs they find); how many."""
-    found = tx.rows(_CLAIMABLE + tx.skip, {"most": most})
+    """Turn up to ``most`` new messages into runs that are due now (or join the runs they find); how many.
+
+    Messages of a connection that is blocked or broken wait.
+    """
+    found = tx.rows(_CLAIMABLE + tx.skip, {"most": most, "now": now})
     for row in found:
         state, run_id = "ignored", None
-        for start in plan(row):
+        for start in _starts(tx, row, plan, now):
             outcome, run_id = start_run(tx, row, start, release, now)
-            state = outcome if state in ("ignored", "seen") else state
+            state = outcome if state in ("ignored", "seen", "superseded") else state
+        if row["state"] == "unreadable":
+            state = "unreadable"
         tx.run(
             "UPDATE message SET state = :state, run_id = :run_id WHERE id = :id",
             {"state": state, "run_id": run_id, "id": row["id"]},
@@ -84,23 +98,67 @@ def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now:
     return len(found)
 
 
+def _starts(tx: Transaction, row: Row, plan: Plan, now: str) -> Sequence[Start]:
+    """What a message starts. One that cannot be read must not keep the others from being claimed: it is told."""
+    try:
+        return plan(row)
+    except Exception as error:
+        row["state"] = "unreadable"
+        data = {"message": row["id"], "source_id": row["source_id"], "said": str(error)[:500]}
+        journal.append(tx, at=now, type_="isthmus.message.unreadable.v1", data=data, connection=row["connection"])
+        return []
+
+
 def start_run(tx: Transaction, message: Row, start: Start, release: str, now: str) -> tuple[str, str]:
     """Start a run for a message-shaped row (subject, connection, body, traceparent), or find the one that stands.
 
-    (claimed | seen | joined, the run's id).
+    (claimed | seen | joined | superseded, the run's id). A message whose version is older than the one that the run
+    was started with is superseded: what is older never overwrites what is newer.
     """
     run = latest(tx, message["subject"], start.process)
     if run is None:
-        return "claimed", insert_run(tx, _new_run(message, start, 1, release), now)
-    if run["state"] == "ignored":
-        reopen(tx, run["id"], message["body"], now)
+        new = _new_run(message, start, 1, release)
+        if insert_run(tx, new, now):
+            return "claimed", new.id
+        run = latest(tx, message["subject"], start.process)  # another worker was quicker
+        assert run is not None
+    version = message.get("version")
+    if older(version, run["source_version"]):
+        return "superseded", run["id"]
+    if run["state"] == "ignored" or (run["state"] == "parked" and message.get("newest_wins")):
+        exceptions.end_exception(tx, run["id"], who="a newer message", now=now)
+        reopen(tx, run["id"], message["body"], version, now)
         return "claimed", run["id"]
-    if run["state"] == "undone" or (run["state"] == "done" and start.again):
-        return "claimed", insert_run(tx, _new_run(message, start, run["generation"] + 1, release), now)
-    if run["state"] == "done":
+    if run["state"] == "done" and not start.again:
         return "seen", run["id"]
-    wake(tx, run["id"], now)
+    if run["state"] in ("done", "undone"):
+        return "claimed", _next(tx, message, start, run, release, now, due=True)
+    if run["input"] is None and run["owner"] is None:
+        hint_newer(tx, run["id"], message["body"], version, now)
+    elif start.again:
+        return "claimed", _next(tx, message, start, run, release, now, due=False)
+    if run["due_at"] is not None or run["owner"] is not None or run["state"] == "waiting":
+        wake(tx, run["id"], now)
     return "joined", run["id"]
+
+
+def _next(tx: Transaction, message: Row, start: Start, run: Row, release: str, now: str, *, due: bool) -> str:
+    """The next generation; not ``due``: it waits until this one has ended."""
+    new = _new_run(message, start, run["generation"] + 1, release)
+    insert_run(tx, new, now, due=due)
+    return new.id
+
+
+def older(version: str | None, than: str | None) -> bool:
+    """Whether a source's version is older than another. Versions have an order if both are numbers or both instants."""
+    if not version or not than:
+        return False
+    if version.isdecimal() and than.isdecimal():
+        return int(version) < int(than)
+    try:
+        return datetime.fromisoformat(version) < datetime.fromisoformat(than)
+    except (ValueError, TypeError):
+        return False
 
 
 def _new_run(message: Row, start: Start, generation: int, release: str) -> NewRun:
@@ -114,6 +172,7 @@ def _new_run(message: Row, start: Start, generation: int, release: str) -> NewRu
         hint=message["body"],
         release=release,
         traceparent=message["traceparent"],
+        source_version=message.get("version"),
     )
 
 

@@ -8,6 +8,12 @@ from typing import Any
 from isthmus.store.transaction import Row, Transaction
 
 OPEN = ("ready", "waiting", "parked", "undoing")
+#: letting go of a run that somebody holds no more: due at once if there is something to play, else as it stands
+_FREED = (
+    "owner = NULL, due_at = CASE WHEN state IN ('ready', 'waiting', 'undoing') OR cancel = 1 THEN :now ELSE NULL END"
+)
+#: that nobody holds the subject of ``run``
+_FREE_SUBJECT = "NOT EXISTS (SELECT 1 FROM run o WHERE o.subject = run.subject AND o.owner IS NOT NULL)"
 
 
 class FenceLost(Exception):
@@ -27,6 +33,7 @@ class NewRun:
     release: str
     traceparent: str | None
     generation: int = 1
+    source_version: str | None = None
 
     @property
     def id(self) -> str:
@@ -43,8 +50,8 @@ class Fence:
     number: int
 
 
-def insert_run(tx: Transaction, new: NewRun, now: str) -> str:
-    """Insert a run that is due at once, unless it is there; its id."""
+def insert_run(tx: Transaction, new: NewRun, now: str, *, due: bool = True, **columns: Any) -> bool:
+    """Insert a run, due at once, unless it is there; whether it was new. ``columns`` are what else is known of it."""
     row = {
         "id": new.id,
         "process": new.process,
@@ -54,21 +61,22 @@ def insert_run(tx: Transaction, new: NewRun, now: str) -> str:
         "generation": new.generation,
         "event": new.event,
         "hint": new.hint,
+        "source_version": new.source_version,
         "release": new.release,
         "state": "ready",
-        "due_at": now,
+        "due_at": now if due else None,
         "traceparent": new.traceparent,
         "created_at": now,
         "updated_at": now,
+        **columns,
     }
-    tx.insert_new("run", row)
-    return new.id
+    return tx.insert_new("run", row)
 
 
 def latest(tx: Transaction, subject: str, process: str) -> Row | None:
-    """The newest generation of a subject's run of a process."""
+    """The newest generation of a subject's run of a process, locked to the end of this transaction."""
     return tx.row(
-        "SELECT * FROM run WHERE subject = :subject AND process = :process ORDER BY generation DESC LIMIT 1",
+        "SELECT * FROM run WHERE subject = :subject AND process = :process ORDER BY generation DESC LIMIT 1" + tx.lock,
         {"subject": subject, "process": process},
     )
 
@@ -83,11 +91,20 @@ def input_before(tx: Transaction, run: Row) -> str | None:
     return None if found is None else str(found)
 
 
-def reopen(tx: Transaction, run_id: str, hint: str, now: str) -> None:
-    """Give an ignored run another look, with a newer message."""
+def reopen(tx: Transaction, run_id: str, hint: str, version: str | None, now: str) -> None:
+    """Give an ignored or parked run another look, with a newer message."""
     tx.run(
-        "UPDATE run SET state = 'ready', hint = :hint, input = NULL, due_at = :now, ended_at = NULL, updated_at = :now WHERE id = :id",
-        {"id": run_id, "hint": hint, "now": now},
+        "UPDATE run SET state = 'ready', hint = :hint, source_version = :version, input = NULL, round = round + 1,"
+        " due_at = :now, ended_at = NULL, updated_at = :now WHERE id = :id",
+        {"id": run_id, "hint": hint, "version": version, "now": now},
+    )
+
+
+def hint_newer(tx: Transaction, run_id: str, hint: str, version: str | None, now: str) -> None:
+    """A newer message for a run that has not been played yet: it begins with that one."""
+    tx.run(
+        "UPDATE run SET hint = :hint, source_version = :version, updated_at = :now WHERE id = :id",
+        {"id": run_id, "hint": hint, "version": version, "now": now},
     )
 
 
@@ -99,31 +116,69 @@ def wake(tx: Transaction, run_id: str, now: str) -> None:
     )
 
 
-def take_due(tx: Transaction, *, holder: str, most: int, now: str, suspects: bool) -> list[Row]:
+def take_due(tx: Transaction, *, holder: str, most: int, now: str) -> list[Row]:
     """Take up to ``most`` due runs whose subjects nobody holds: owner set, fence raised.
 
-    ``suspects`` includes runs whose holder has died before; those are to be played alone.
+    Runs whose holder has died before are not among them: those are played alone (``suspect_due``).
     """
-    found = tx.rows(
-        "SELECT id, subject FROM run r WHERE r.owner IS NULL AND r.due_at IS NOT NULL AND r.due_at <= :now AND r.deaths <= :deaths"
-        " AND NOT EXISTS (SELECT 1 FROM run o WHERE o.subject = r.subject AND o.owner IS NOT NULL)"
-        " ORDER BY r.due_at LIMIT :most" + tx.skip,
-        {"now": now, "deaths": 99 if suspects else 0, "most": most},
+    sql = (
+        "SELECT id, subject FROM run WHERE owner IS NULL AND due_at IS NOT NULL AND due_at <= :now AND deaths = 0"
+        f" AND {_FREE_SUBJECT} ORDER BY due_at LIMIT :most" + tx.skip
     )
+    if tx.dialect == "postgresql":  # of two workers that both see a subject free, one gets its lock
+        sql = f"SELECT id, subject FROM ({sql}) AS due WHERE pg_try_advisory_xact_lock(hashtextextended(subject, 0))"
+    found = tx.rows(sql, {"now": now, "most": most})
     taken, subjects = [], set()
     for row in found:
-        if row["subject"] not in subjects and (run := take(tx, row["id"], holder, now)):
+        if row["subject"] not in subjects and (run := _take(tx, row["id"], holder, now)):
             subjects.add(row["subject"])
             taken.append(run)
     return taken
 
 
+def suspect_due(tx: Transaction, now: str) -> str | None:
+    """A due run whose holder has died before: it is to be played alone, so that it cannot take others with it."""
+    found: str | None = tx.value(
+        "SELECT id FROM run WHERE owner IS NULL AND due_at IS NOT NULL AND due_at <= :now AND deaths > 0"
+        f" AND {_FREE_SUBJECT} ORDER BY due_at LIMIT 1",
+        {"now": now},
+    )
+    return found
+
+
 def take(tx: Transaction, run_id: str, holder: str, now: str) -> Row | None:
-    """Take one run that nobody holds; the row as taken, or None. Replay, skip, cancel, take-over: all are this."""
+    """Take one run that nobody holds, nor another of its subject; the row as taken, or None.
+
+    Replay, skip, cancel, take-over: all are this.
+    """
+    if tx.dialect == "postgresql" and not tx.value(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(subject, 0)) AS got FROM run WHERE id = :id", {"id": run_id}
+    ):
+        return None
+    return _take(tx, run_id, holder, now)
+
+
+def _take(tx: Transaction, run_id: str, holder: str, now: str) -> Row | None:
     return tx.row(
         "UPDATE run SET owner = :holder, fence = fence + 1, due_at = NULL, updated_at = :now"
-        " WHERE id = :id AND owner IS NULL RETURNING *",
+        f" WHERE id = :id AND owner IS NULL AND {_FREE_SUBJECT} RETURNING *",
         {"id": run_id, "holder": holder, "now": now},
+    )
+
+
+def borrow(tx: Transaction, run_id: str, holder: str, now: str) -> tuple[Row, str | None] | None:
+    """Take a run without playing it; the row, and when it was due, for ``put_back``. None where somebody holds it."""
+    before = get_run(tx, run_id)
+    taken = take(tx, run_id, holder, now) if before else None
+    return (taken, before["due_at"]) if before and taken else None
+
+
+def put_back(tx: Transaction, fence: Fence, due_at: str | None, now: str) -> None:
+    """Give a borrowed run back as it was; what woke, mended or cancelled it meanwhile counts. Raises FenceLost."""
+    hold(tx, fence)
+    tx.run(
+        "UPDATE run SET owner = NULL, due_at = CASE WHEN cancel = 1 THEN :now ELSE coalesce(due_at, :due) END WHERE id = :id",
+        {"id": fence.run_id, "due": due_at, "now": now},
     )
 
 
@@ -157,11 +212,13 @@ def end_play(
     wake_seen: int | None = None,
     **values: Any,
 ) -> bool:
-    """Let go of a run in ``state``. With ``wake_seen``: only if no answer came meanwhile; whether it was let go.
+    """Let go of a run in ``state``; whether it was let go.
 
-    Raises FenceLost.
+    It is not where somebody asked to cancel it meanwhile, nor, with ``wake_seen``, where an answer or a mend came
+    meanwhile: then it must be played again. Raises FenceLost.
     """
-    hold(tx, fence)
+    if hold(tx, fence) and state in ("done", "waiting", "parked"):
+        return False
     ended = now if state in ("done", "undone", "ignored") else None
     # a run that was taken for another look keeps the time at which it ended
     over = "coalesce(ended_at, :ended)" if ended else "NULL"
@@ -180,12 +237,43 @@ def end_play(
             "wake_seen": wake_seen,
         },
     )
+    if touched and ended:
+        _next_generation(tx, fence.run_id, now)
     return touched > 0
+
+
+def _next_generation(tx: Transaction, run_id: str, now: str) -> None:
+    """A run of the same subject that waited for this one to end is due."""
+    tx.run(
+        "UPDATE run SET due_at = :now WHERE state = 'ready' AND owner IS NULL AND due_at IS NULL AND id ="
+        " (SELECT n.id FROM run r JOIN run n ON n.subject = r.subject AND n.process = r.process"
+        " AND n.generation = r.generation + 1 WHERE r.id = :id)",
+        {"id": run_id, "now": now},
+    )
 
 
 def hand_back(tx: Transaction, holder: str, now: str) -> int:
     """Give back every run of a worker that stops in order; they are due at once and no death is counted."""
-    return tx.run("UPDATE run SET owner = NULL, due_at = :now WHERE owner = :holder", {"holder": holder, "now": now})
+    return tx.run(f"UPDATE run SET {_FREED} WHERE owner = :holder", {"holder": holder, "now": now})
+
+
+def free_abandoned(tx: Transaction, run_id: str, owner: str, now: str) -> bool:
+    """Free one run of a dead holder and count the death; due at once. Its old plays' writes are refused from now on."""
+    return (
+        tx.run(
+            f"UPDATE run SET {_FREED}, deaths = deaths + 1, fence = fence + 1 WHERE id = :id AND owner = :owner",
+            {"id": run_id, "owner": owner, "now": now},
+        )
+        > 0
+    )
+
+
+def held_by(tx: Transaction, holder: str) -> dict[str, int]:
+    """The runs that somebody holds, with their fences."""
+    return {
+        row["id"]: row["fence"]
+        for row in tx.rows("SELECT id, fence FROM run WHERE owner = :holder", {"holder": holder})
+    }
 
 
 def get_run(tx: Transaction, run_id: str) -> Row | None:

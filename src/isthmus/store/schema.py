@@ -5,6 +5,8 @@ Indexes serve the known queries: claim, take, due, find; a test reads their plan
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
@@ -13,6 +15,10 @@ _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
     return Column(name, Text, nullable=null, primary_key=key)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 def _number(name: str, default: int = 0) -> Column[int]:
@@ -46,17 +52,12 @@ message = Table(
     _text("body"),
     _text("traceparent", null=True),
     _text("received_at"),
-    _text("state"),  # new, claimed, joined, seen, ignored, superseded
+    _text("state"),  # new, claimed, joined, seen, ignored, superseded, unreadable
+    _number("newest_wins"),  # it takes the place of what is parked
     _text("run_id", null=True),
     UniqueConstraint("connection", "channel", "source_id", name="message_once"),
-    Index("message_new", "id", sqlite_where=text("state = 'new'"), postgresql_where=text("state = 'new'")),
-    Index(
-        "message_new_subject",
-        "subject",
-        "id",
-        sqlite_where=text("state = 'new'"),
-        postgresql_where=text("state = 'new'"),
-    ),
+    Index("message_new", "id", **_where("state = 'new'")),
+    Index("message_new_subject", "subject", "id", **_where("state = 'new'")),
     Index("message_run", "run_id"),
     sqlite_autoincrement=True,
 )
@@ -78,6 +79,7 @@ run = Table(
     _text("unit", null=True),
     _text("event", null=True),
     _text("hint", null=True),  # the message that started it
+    _text("source_version", null=True),  # the object's version at its source, as that message has it
     _text("input", null=True),  # the canonical object
     _text("result", null=True),
     _text("release"),
@@ -94,24 +96,23 @@ run = Table(
     _text("created_at"),
     _text("updated_at"),
     _text("ended_at", null=True),
-    Index(
-        "run_held",
-        "subject",
-        unique=True,
-        sqlite_where=text("owner IS NOT NULL"),
-        postgresql_where=text("owner IS NOT NULL"),
-    ),
-    Index("run_owner", "owner", sqlite_where=text("owner IS NOT NULL"), postgresql_where=text("owner IS NOT NULL")),
-    Index(
-        "run_due",
-        "due_at",
-        sqlite_where=text("owner IS NULL AND due_at IS NOT NULL"),
-        postgresql_where=text("owner IS NULL AND due_at IS NOT NULL"),
-    ),
+    Index("run_held", "subject", unique=True, **_where("owner IS NOT NULL")),
+    Index("run_owner", "owner", **_where("owner IS NOT NULL")),
+    Index("run_due", "due_at", **_where("owner IS NULL AND due_at IS NOT NULL")),
     Index("run_subject", "subject", "process", "generation"),
     Index("run_state", "state", "updated_at"),
     Index("run_key", "business_key"),
     Index("run_updated", "updated_at"),
+)
+
+release = Table(
+    "release",  # what runs were started with, so that they can be played with it again
+    metadata,
+    _text("id", key=True),
+    _text("environment"),
+    _text("files"),  # path → text, as JSON
+    _text("processes"),  # process → version, as JSON
+    _text("kept_at"),
 )
 
 history = Table(
@@ -154,7 +155,8 @@ effect = Table(
     _text("send_by", null=True),
     _text("clear_at", null=True),  # when nothing can be under way any more
     _text("look_at", null=True),  # when to look once more for a second one
-    _number("looks"),
+    _number("repeats"),  # under one native key
+    _number("looks"),  # at what stands, after it has ended
     _text("rule", null=True),  # how a repeat was made harmless
     _number("sends"),
     _text("ended_at", null=True),
@@ -168,9 +170,7 @@ effect = Table(
     Index("effect_run", "run_id", "ended_at"),
     Index("effect_reference", "reference_id"),
     Index("effect_number", "reference_number"),
-    Index(
-        "effect_look", "look_at", sqlite_where=text("look_at IS NOT NULL"), postgresql_where=text("look_at IS NOT NULL")
-    ),
+    Index("effect_look", "look_at", **_where("look_at IS NOT NULL")),
 )
 
 late_answer = Table(
@@ -182,9 +182,8 @@ late_answer = Table(
     _number("status"),
     _text("body"),
     _text("compared_at", null=True),
-    Index(
-        "late_answer_open", "id", sqlite_where=text("compared_at IS NULL"), postgresql_where=text("compared_at IS NULL")
-    ),
+    Index("late_answer_effect", "effect_key"),
+    Index("late_answer_open", "id", **_where("compared_at IS NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -219,7 +218,7 @@ journal = Table(
     _text("data"),
     _text("trace_id", null=True),
     Index("journal_position", "position", unique=True),
-    Index("journal_unsealed", "id", sqlite_where=text("position IS NULL"), postgresql_where=text("position IS NULL")),
+    Index("journal_unsealed", "id", **_where("position IS NULL")),
     Index("journal_run", "run_id", "id"),
     Index("journal_type", "type", "at"),
     sqlite_autoincrement=True,
@@ -302,21 +301,10 @@ exception = Table(
     _text("opened_at"),
     _text("ended_at", null=True),
     _text("ended_by", null=True),
-    Index(
-        "exception_open",
-        "run_id",
-        unique=True,
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    ),
+    Index("exception_open", "run_id", unique=True, **_where("state = 'open'")),
     Index("exception_group", "state", "group_key"),
     Index("exception_run", "run_id"),
-    Index(
-        "exception_retry",
-        "retry_at",
-        sqlite_where=text("state = 'open' AND retry_at IS NOT NULL"),
-        postgresql_where=text("state = 'open' AND retry_at IS NOT NULL"),
-    ),
+    Index("exception_retry", "retry_at", **_where("state = 'open' AND retry_at IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 

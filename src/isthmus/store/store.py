@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,14 +39,17 @@ class Store:
         )
         self._readers: list[Transaction] = []
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Run ``work`` in the writer and wait for its commit. Raises StoreUnavailable, or what ``work`` raised."""
-        result: T = await self._commit.submit(work)
+    async def write(self, work: Callable[[Transaction], T], *, whole: Hashable | None = None) -> T:
+        """Run ``work`` in the writer and wait for its commit. Raises StoreUnavailable, or what ``work`` raised.
+
+        ``whole`` names somebody whose rides must all have landed: where one was lost, its error is raised instead.
+        """
+        result: T = await self._commit.submit(work, whole=whole)
         return result
 
-    def ride(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
-        """Run ``work`` in order with the other writes; the caller need not wait. Failures are counted."""
-        future: asyncio.Future[T] = self._commit.submit(work)
+    def ride(self, work: Callable[[Transaction], T], *, of: Hashable | None = None) -> asyncio.Future[T]:
+        """Run ``work`` in order with the other writes; the caller need not wait. A loss is counted, and told ``of``."""
+        future: asyncio.Future[T] = self._commit.submit(work, of=of)
         future.add_done_callback(self._count_failure)
         return future
 

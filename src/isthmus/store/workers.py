@@ -54,17 +54,6 @@ def abandoned(tx: Transaction) -> list[Row]:
     )
 
 
-def free_abandoned(tx: Transaction, run_id: str, owner: str, now: str) -> bool:
-    """Free one run of a dead holder and count the death; due at once."""
-    return (
-        tx.run(
-            "UPDATE run SET owner = NULL, deaths = deaths + 1, due_at = :now, fence = fence + 1 WHERE id = :id AND owner = :owner",
-            {"id": run_id, "owner": owner, "now": now},
-        )
-        > 0
-    )
-
-
 def living(tx: Transaction) -> list[Row]:
     """The workers that live."""
     return tx.rows("SELECT * FROM worker WHERE expires_at >= :now ORDER BY slot", {"now": now_ms(tx)})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from isthmus.catalogue.connector import Once, Probe, Request
@@ -29,6 +29,20 @@ from isthmus.store.transaction import Row, Transaction
 SEND_WITHIN_S = 10.0
 TRIES_MAX = 4
 _PATIENT_S = 2.0
+#: how long to wait between looks that are not slept through: a part of what is left, within these bounds
+_LOOK_AGAIN_S = (0.5, 60.0)
+
+
+class RefusedThere(Park):
+    """The vendor refused the write itself, clearly. (A refused look is a Park too, and says nothing of the write.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A backup was restored at ``began``: what was sent in the time that it has lost, the store has never heard of."""
+
+    number: int
+    began: datetime
 
 
 @dataclass(slots=True)
@@ -42,8 +56,11 @@ class Delivery:
     row: Row
     deadline_s: float
     settle_s: float
-    fresh: bool
-    repeated: bool = False
+    fresh: bool = False
+    #: sent in this play, so that looking again at once is worth a moment's wait
+    sent: bool = False
+    #: an earlier send may still land, though sending again was harmless
+    open: bool = False
 
     @property
     def fence(self) -> Fence:
@@ -55,15 +72,24 @@ class Delivery:
 class Deliverer:
     """Sends intended effects until there is a clear answer."""
 
-    def __init__(self, store: Store, caller: Caller, *, epoch_looks_first: bool = False) -> None:
-        """``epoch_looks_first``: a backup was restored, so the first send of any key under *probe* looks first."""
-        self._store, self._caller, self._looks_first = store, caller, epoch_looks_first
+    def __init__(self, store: Store, caller: Caller) -> None:
+        self._store, self._caller = store, caller
+        #: set after a restored backup: the first send of any key looks first
+        self.epoch: Epoch | None = None
+
+    def prepare(self, d: Delivery) -> None:
+        """Give a new intention its window and its request."""
+        d.row.update(self._window(d), request=stored(rendered(d.bound, d.request, _key(d.once, d.row))))
 
     async def deliver(self, d: Delivery) -> Any:
-        """The vendor's object, once there is exactly one. Raises Park (refused), Later (still in doubt), FenceLost."""
-        if not d.fresh or (self._looks_first and d.once.rule != "upsert"):
-            if d.row["doubt"] and (adopted := await self._resolve(d)) is not None:
-                return adopted
+        """The vendor's object, once there is exactly one.
+
+        Raises RefusedThere, Park where it cannot be looked at, Later (still in doubt), CancelAsked, FenceLost.
+        """
+        unseen = self._unseen(d)
+        if (unseen or (d.row["doubt"] and not d.fresh)) and (found := await self._resolve(d)) is not None:
+            return found
+        if unseen or not d.fresh:
             await self._intend_again(d)
         for attempt in range(1, TRIES_MAX + 1):
             outcome = await self._send(d)
@@ -71,22 +97,29 @@ class Deliverer:
                 return self._picked(d, outcome)
             if _gone(d.request, outcome):
                 return {}
-            if outcome.failure is not None and outcome.failure.verdict == "reject" and not outcome.doubtful:
-                raise Park(parked(d.bound, outcome, d.asking.step))
             if outcome.doubtful:
-                adopted = await self._after_doubt(d, outcome)
-                if adopted is not None:
-                    return adopted
+                if (found := await self._after_doubt(d, outcome)) is not None:
+                    return found
+            elif outcome.failure is not None and outcome.failure.verdict == "reject":
+                self._look_later(d)
+                raise RefusedThere(parked(d.bound, outcome, d.asking.step))
             else:
-                self._change(d, {"doubt": 0})
+                self._not_sent(d)
             if attempt < TRIES_MAX:
                 await self._store.sleep(_pause(attempt))
                 await self._intend_again(d)
         raise attempts_ended(d.bound, outcome, d.asking, self._store.clock())
 
-    async def look(self, d: Delivery) -> Any:
-        """Look for what this effect left, without sending anything: the object, or None."""
-        return await self._probe(d)
+    async def settle(self, d: Delivery) -> Any:
+        """What this effect left, without sending anything: the object, or None once nothing can be under way.
+
+        Under *upsert* nothing can be looked at; None then. Raises Later until it is clear.
+        """
+        if d.once.probe is not None:
+            return await self._look_until_clear(d)
+        if self._store.clock() < moment(d.row["clear_at"]):
+            raise self._later(d)
+        return None
 
     # Sending --------------------------------------------------------------------------------------
 
@@ -94,39 +127,45 @@ class Deliverer:
         # the clock is read right before the first byte: a worker that was frozen must not send what others took over
         if self._store.clock() > moment(d.row["send_by"]):
             await self._intend_again(d)
-        d.row["sends"] += 1
         try:
             by = moment(d.row["send_by"])
             return await self._caller.call(d.asking, d.bound, _call(d.row), part=d.row["part"], send_by=by)
         except Later:
             # the gate was closed: nothing went out
-            self._change(d, {"doubt": 0})
+            self._not_sent(d)
             raise
+
+    def _not_sent(self, d: Delivery) -> None:
+        """This time nothing happened; what was sent before may still be open."""
+        self._change(d, {"doubt": int(d.open), "sends": d.row["sends"] - 1})
 
     async def _intend_again(self, d: Delivery) -> None:
         """Write that it may be on its way once more, and wait until that stands."""
         values = {
             "doubt": 1,
             "attempt": d.row["attempt"],
-            "sends": d.row["sends"],
-            **self.window(d.deadline_s, d.settle_s),
+            "repeats": d.row["repeats"],
+            "sends": d.row["sends"] + 1,
+            "epoch": self.epoch.number if self.epoch else d.row["epoch"],
+            **self._window(d),
         }
-        if d.once.native is not None:
-            call = rendered(d.bound, d.request, idempotency_of(d.once, d.row))
-            values["request"] = stored(call)
-        if await self._store.write(lambda tx: effects.change(tx, d.fence, d.row["key"], values)):
+        key = _key(d.once, d.row)
+        if key is not None:  # byte for byte the same, but for the key of another attempt
+            call = _call(d.row)
+            values["request"] = stored(replace(call, headers={**call.headers, key[0]: key[1]}))
+        if await self._store.write(lambda tx: effects.change_unless_cancelled(tx, d.fence, d.row["key"], values)):
             raise CancelAsked
         d.row.update(values)
 
-    def window(self, deadline_s: float, settle_s: float) -> dict[str, str]:
+    def _window(self, d: Delivery) -> dict[str, str]:
         """Until when it may be sent, and when nothing can be under way any more if nobody hears of it."""
         send_by = self._store.clock() + timedelta(seconds=SEND_WITHIN_S)
-        return {"send_by": instant(send_by), "clear_at": instant(send_by + timedelta(seconds=deadline_s + settle_s))}
+        clear_at = send_by + timedelta(seconds=d.deadline_s + d.settle_s)
+        return {"send_by": instant(send_by), "clear_at": instant(clear_at)}
 
     def _picked(self, d: Delivery, outcome: Outcome) -> Any:
         assert outcome.answer is not None
-        if d.repeated and d.once.rule == "probe":
-            d.row["look_at"] = instant(self._store.clock() + timedelta(seconds=d.settle_s))
+        self._look_later(d)
         native = d.once.native
         if native and native.replayed and _told(native.replayed, outcome.answer.headers):
             d.row["rule"] = "native"
@@ -137,22 +176,25 @@ class Deliverer:
 
     async def _after_doubt(self, d: Delivery, outcome: Outcome) -> Any:
         """An answer was lost, or was a 5xx. The object if it is there; None where it may be sent again."""
-        d.repeated = True
-        under_way_s = d.settle_s + (0 if outcome.failure is not None else d.deadline_s)
-        clear_at = self._store.clock() + timedelta(seconds=under_way_s)
-        self._change(d, {"doubt": 1, "clear_at": instant(clear_at)})
+        d.sent = True
+        if not d.open:  # else an earlier one may come later still
+            under_way_s = d.settle_s + (0 if outcome.failure is not None else d.deadline_s)
+            clear_at = self._store.clock() + timedelta(seconds=under_way_s)
+            self._change(d, {"doubt": 1, "clear_at": instant(clear_at)})
         return await self._resolve(d)
 
     async def _resolve(self, d: Delivery) -> Any:
         """End doubt by the operation's rule. None: sending (again) is harmless now. Raises Later to look again later."""
-        d.repeated = True
+        if self._unseen(d):
+            d.row["clear_at"] = self._clear_in_epoch(d)
+            return await self._look_until_clear(d)
         if d.once.rule == "upsert":
-            d.row["rule"] = "upsert"
+            d.row["rule"], d.open = "upsert", True
             return None
         # one repeat under the same key; a second doubt under it is no news (a stored 500 is replayed for a day)
-        if d.once.native is not None and d.row["looks"] == 0 and self._vendor_remembers(d):
-            d.row["rule"] = "native"
-            self._change(d, {"looks": 1})
+        if d.once.native is not None and d.row["repeats"] == 0 and self._vendor_remembers(d):
+            d.row["rule"], d.open = "native", True
+            self._change(d, {"repeats": 1})
             return None
         return await self._look_until_clear(d)
 
@@ -163,18 +205,40 @@ class Deliverer:
             found = await self._probe(d)
             if found is not None:
                 d.row["rule"] = "probe"
+                self._look_later(d)
                 return found
             clear_at = moment(d.row["clear_at"])
             if looked_at >= clear_at:
-                d.row.update(attempt=d.row["attempt"] + 1, looks=0)
+                d.row.update(attempt=d.row["attempt"] + 1, repeats=0)
+                d.open = False
                 return None
             wait_s = (clear_at - self._store.clock()).total_seconds()
-            if min(pause_s, wait_s) > _PATIENT_S:
-                raise Later(
-                    self._store.clock() + timedelta(seconds=min(pause_s, wait_s)), "its answer was lost; looking again"
-                )
+            if not d.sent or min(pause_s, wait_s) > _PATIENT_S:
+                raise self._later(d)
             await self._store.sleep(min(pause_s, max(wait_s, 0.0) + 0.001))
             pause_s *= 2
+
+    def _later(self, d: Delivery) -> Later:
+        """Look again after a part of what is left: the pauses are long while much may come, short at the end."""
+        now = self._store.clock()
+        left_s = (moment(d.row["clear_at"]) - now).total_seconds()
+        pause_s = min(max(left_s / 4, _LOOK_AGAIN_S[0]), _LOOK_AGAIN_S[1], max(left_s, 0.0) + 0.001)
+        return Later(now + timedelta(seconds=pause_s), "its answer was lost; looking again")
+
+    def _look_later(self, d: Delivery) -> None:
+        """More than one may have been made: have the effect looked at once more when it has settled."""
+        if d.row["sends"] > 1 and d.once.probe is not None and (d.once.rule == "probe" or d.row["attempt"] > 1):
+            d.row["look_at"] = instant(self._store.clock() + timedelta(seconds=d.settle_s))
+
+    def _unseen(self, d: Delivery) -> bool:
+        """Whether a key was not looked for yet since a backup was restored."""
+        return self.epoch is not None and d.once.rule != "upsert" and d.row["epoch"] < self.epoch.number
+
+    def _clear_in_epoch(self, d: Delivery) -> str:
+        """When nothing can be under way any more of what was sent before the backup was restored."""
+        assert self.epoch is not None
+        last = self.epoch.began + timedelta(seconds=SEND_WITHIN_S + d.deadline_s + d.settle_s)
+        return instant(last) if d.fresh or not d.row["doubt"] else max(instant(last), d.row["clear_at"])
 
     async def _probe(self, d: Delivery) -> Any:
         probe = d.once.probe
@@ -222,7 +286,7 @@ class Deliverer:
             except FenceLost:
                 return
 
-        self._store.ride(work)
+        self._store.ride(work, of=fence)
 
 
 def _seen(d: Delivery, probe: Probe, body: Any) -> Any:
@@ -236,7 +300,7 @@ def _gone(request: Request, outcome: Outcome) -> bool:
     return request.request.startswith("DELETE ") and failure is not None and failure.status in request.missing
 
 
-def idempotency_of(once: Once, row: Row) -> tuple[str, str] | None:
+def _key(once: Once, row: Row) -> tuple[str, str] | None:
     """The vendor's header and our key in it; another attempt has another key."""
     return (once.native.header, f"{row['key']}#{row['attempt']}"[-255:]) if once.native else None
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from isthmus.connectivity.identity import Identities
 from isthmus.connectivity.outbound.binding import Bound
 from isthmus.model import Reference
+from isthmus.store.runs import Fence
 
 
 def reference_of(bound: Bound, found: Any) -> Reference | None:
@@ -29,15 +30,17 @@ def reference_of(bound: Bound, found: Any) -> Reference | None:
     )
 
 
-def link(bound: Bound, identities: Identities, argument: BaseModel, reference: Reference | None) -> None:
+def link(
+    bound: Bound, identities: Identities, argument: BaseModel, reference: Reference | None, fence: Fence | None
+) -> None:
     """Remember that what was asked about is this object there; nothing where either has no id."""
     id_ = getattr(argument, "id", None)
     if reference is not None and id_ is not None:
         kind = type(argument).__name__.lower()
-        identities.link(kind, id_, bound.plan.name, reference.type, reference.id, reference.number)
+        identities.link(kind, id_, bound.plan.name, reference.type, reference.id, reference.number, fence=fence)
 
 
-def link_others(bound: Bound, identities: Identities, found: Any) -> None:
+def link_others(bound: Bound, identities: Identities, found: Any, fence: Fence | None) -> None:
     """Remember what the vendor calls the other objects that its answer tells about, by the descriptor's ``links``."""
     context = {**bound.context, "body": found}
     for shape in bound.requests.links:
@@ -46,4 +49,5 @@ def link_others(bound: Bound, identities: Identities, found: Any) -> None:
             continue
         kind = canonical_id.rpartition("_")[0]
         number = bound.evaluate(shape.number, context) if shape.number else None
-        identities.link(kind, canonical_id, bound.plan.name, bound.evaluate(shape.type, context), str(id_), number)
+        type_ = bound.evaluate(shape.type, context)
+        identities.link(kind, canonical_id, bound.plan.name, type_, str(id_), number, fence=fence)
