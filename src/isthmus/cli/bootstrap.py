@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from isthmus.orchestration.engine import Engine
     from isthmus.store.store import Store
 
-_STANDARD_OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_STANDARD_OTLP, _STANDARD_SAMPLER = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER"
+_SEVERITIES = ((logging.ERROR, "ERROR"), (logging.WARNING, "WARN"), (logging.INFO, "INFO"))
 
 
 @dataclass
@@ -70,35 +71,80 @@ def database_url(folder: Path, environment: str, written: str) -> str:
 
 
 def set_up_telemetry(otlp: str | None, folder: Path) -> None:
-    """Give spans their ids, and send them (and the log) where the environment says.
+    """Give work its trace ids, and send spans and log where the environment says.
 
     ``otlp`` is an OTLP/HTTP address or a reference to one; the standard variable OTEL_EXPORTER_OTLP_ENDPOINT counts
-    where the landscape names none. Without either nothing leaves the process, and trace ids are there all the same.
+    where the landscape names none. Without either nothing is recorded, and trace ids are there all the same. With one
+    everything is recorded, whatever a caller's flags say, unless OTEL_TRACES_SAMPLER decides otherwise.
     """
     from opentelemetry import trace
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
     from isthmus import __version__
     from isthmus.landscape.secrets import resolve
 
-    resource = Resource.create({"service.name": "isthmus", "service.version": __version__})
-    tracers = TracerProvider(resource=resource)
+    if isinstance(trace.get_tracer_provider(), TracerProvider):
+        return
     endpoint = resolve(otlp, setting="environments.otlp", folder=folder) if otlp else os.environ.get(_STANDARD_OTLP)
-    if endpoint:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    resource = Resource.create({"service.name": "isthmus", "service.version": __version__})
+    if not endpoint:
+        trace.set_tracer_provider(TracerProvider(resource=resource, sampler=ALWAYS_OFF))
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
-        _send_log(endpoint, resource)
+    tracers = TracerProvider(resource=resource, sampler=None if os.environ.get(_STANDARD_SAMPLER) else ALWAYS_ON)
+    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(tracers)
+    _send_log(endpoint, resource)
 
 
 def _send_log(endpoint: str, resource: Any) -> None:
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-    from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+    from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
     loggers = LoggerProvider(resource=resource)
     loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(f"{endpoint.rstrip('/')}/v1/logs")))
-    logging.getLogger("isthmus").addHandler(LoggingHandler(logging.INFO, loggers))
+    logging.getLogger("isthmus").addHandler(_ToTelemetry(loggers))
+
+
+class _ToTelemetry(logging.Handler):
+    """Hands log lines to OpenTelemetry, which adds the trace in which they were written."""
+
+    def __init__(self, loggers: Any) -> None:
+        super().__init__(logging.INFO)
+        self._logger = loggers.get_logger("isthmus")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one line over."""
+        from opentelemetry._logs import SeverityNumber
+
+        severity = next((name for level, name in _SEVERITIES if record.levelno >= level), SeverityNumber.DEBUG.name)
+        self._logger.emit(
+            timestamp=int(record.created * 1e9),
+            severity_number=SeverityNumber[severity],
+            severity_text=record.levelname,
+            body=self.format(record),
+            attributes={"logger": record.name},
+        )
+
+
+def set_up_log() -> None:
+    """Log to standard error: warnings of everybody, news of ours, each line with its trace id."""
+    handler = logging.StreamHandler()
+    handler.addFilter(_trace_id)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s  %(message)s%(trace)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("isthmus").setLevel(logging.INFO)
+
+
+def _trace_id(record: logging.LogRecord) -> bool:
+    """Put the trace in which a line was written on it."""
+    from opentelemetry import trace
+
+    context = trace.get_current_span().get_span_context()
+    record.trace = f"  trace={context.trace_id:032x}" if context.is_valid else ""
+    return True

@@ -55,11 +55,11 @@ async def _serve(
     folder: Path, environment: str, database: str | None, as_: As, host: str, port: int, slots: int,
     visitor: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from isthmus.cli.bootstrap import open_system
+    from isthmus.cli.bootstrap import open_system, set_up_log
     from isthmus.cli.nearby import told_nearby
     from isthmus.orchestration.dispatch import Worker
 
-    _set_up_log()
+    set_up_log()
     system = await open_system(folder, environment, database)
     worker = Worker(system.engine, slots=slots) if as_ in ("worker", "all") else None
     web = _web(system, worker, host, port, visitor) if as_ in ("web", "all") else None
@@ -88,6 +88,7 @@ def _web(system: System, worker: Worker | None, host: str, port: int, visitor: s
     import uvicorn
 
     from isthmus.gateway.app import create_app
+    from isthmus.gateway.listening import configured
 
     class Server(uvicorn.Server):
         """Signals are ours: the worker must drain too."""
@@ -97,11 +98,7 @@ def _web(system: System, worker: Worker | None, host: str, port: int, visitor: s
             return nullcontext()
 
     app = create_app(system.engine, system.settings, worker.wake if worker else _nobody, anonymous=visitor)
-    config = uvicorn.Config(
-        app, host=host, port=port, log_config=None, access_log=False, lifespan="off", server_header=False,
-        timeout_graceful_shutdown=10, backlog=2048,
-    )  # fmt: skip
-    return Server(config)
+    return Server(configured(app, host=host, port=port))
 
 
 async def _listening(web: uvicorn.Server, host: str, port: int) -> None:
@@ -158,13 +155,6 @@ def _introduce(facts: dict[str, Any], system: System, as_json: bool) -> None:
             f"  gateway    {facts['url']}     webhooks {facts['url']}/webhooks/CONNECTION     API {facts['url']}/openapi.json"
         )
     say("  Ask: isthmus runs list · isthmus exceptions list · isthmus explain ID     Stop: Ctrl-C")
-
-
-def _set_up_log() -> None:
-    import logging
-
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s")
-    logging.getLogger("isthmus").setLevel(logging.INFO)
 
 
 def _nobody() -> None:
