@@ -267,6 +267,15 @@ def test_keys_keep_only_a_hash(tmp_path: Path) -> None:
     )
 
 
+def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    said("keys", "create", "shop", "--database", url)
+    assert [(row["holder"], row["revoked_at"]) for row in said("keys", "list", "--database", url)] == [("shop", None)]
+    assert said("keys", "revoke", "shop", "--database", url)["revoked"] == 1
+    assert said("keys", "list", "--database", url)[0]["revoked_at"]
+    assert "holds no living key" in str(isthmus("keys", "revoke", "shop", "--database", url).exception)
+
+
 # Where nothing is ---------------------------------------------------------------------------------------------------
 
 
