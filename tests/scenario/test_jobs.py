@@ -12,6 +12,13 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+from tests.support.running_sandbox import RunningSandbox
+from tests.support.whole import Whole
+
+from isthmus.orchestration.jobs.desk import JobsDesk
+from isthmus.orchestration.jobs.keeper import keep_jobs
+
 RUN = """
     import asyncio, sys
     from isthmus.orchestration.jobs.engine import DbosJobs
@@ -94,3 +101,40 @@ async def test_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
     else:
         raise AssertionError("an unknown kind was taken")
     await asyncio.sleep(0)
+
+
+async def test_a_backfill_reads_the_past_again_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RunningSandbox() as sandbox:
+        async with Whole(sandbox, tmp_path, monkeypatch) as whole:
+            await whole.win("OPP-1001", "OPP-1002")
+            await whole.until("OPP-1001", "done")
+            await whole.until("OPP-1002", "done")
+            keeper = asyncio.create_task(keep_jobs(whole.engine, whole.worker, whole.system.database))
+            await _there(tmp_path)
+            desk = await asyncio.to_thread(JobsDesk, whole.system.database)
+            arguments = {"connection": "salesforce", "channel": "opportunities", "since": "2026-01-01T00:00:00+00:00"}
+            job = await asyncio.to_thread(desk.enqueue, "backfill", arguments, key="once")
+            for _ in range(200):
+                (found,) = [each for each in await asyncio.to_thread(desk.list) if each.id == job]
+                if found.state in ("done", "failed"):
+                    break
+                await asyncio.sleep(0.1)
+            assert (found.state, found.done) == ("done", 2), found
+            await asyncio.sleep(0.5)
+            orders = await whole.books("sap_s4hana", "order")
+            assert len(orders) == 2
+            await asyncio.to_thread(desk.close)
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _there(folder: Path) -> None:
+    """Wait until the engine has made its tables."""
+    for _ in range(200):
+        if list(folder.rglob("*.jobs.sqlite")):
+            await asyncio.sleep(1.0)
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("the engine of jobs did not start")

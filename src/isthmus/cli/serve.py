@@ -58,12 +58,14 @@ async def _serve(
     from isthmus.cli.bootstrap import open_system, set_up_log
     from isthmus.cli.nearby import told_nearby
     from isthmus.orchestration.dispatch import Worker
+    from isthmus.orchestration.jobs.keeper import keep_jobs
 
     set_up_log()
     system = await open_system(folder, environment, database)
     worker = Worker(system.engine, slots=slots) if as_ in ("worker", "all") else None
     web = _web(system, worker, host, port, visitor) if as_ in ("web", "all") else None
     tasks = [asyncio.create_task(worker.run())] if worker else []
+    jobs = asyncio.create_task(keep_jobs(system.engine, worker, system.database)) if worker else None
     try:
         if web is not None:
             tasks.append(asyncio.create_task(_listening(web, host, port)))
@@ -75,6 +77,9 @@ async def _serve(
     finally:
         if web is not None:
             web.should_exit = True
+        if jobs is not None:
+            jobs.cancel()
+            await asyncio.gather(jobs, return_exceptions=True)
         if worker is not None:
             worker.stop()
         results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -96,7 +96,7 @@ class DbosJobs:
     async def launch(self) -> None:
         """Start the engine in this process."""
         _desk.loop, _desk.works = asyncio.get_running_loop(), self._works
-        url = _system_url(self._url)
+        url = system_url(self._url)
         config: DBOSConfig = {
             "name": "isthmus",
             "system_database_url": url,
@@ -169,7 +169,8 @@ def _launch(config: DBOSConfig, url: str) -> None:
     DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.2)
 
 
-def _system_url(url: str) -> str:
+def system_url(url: str) -> str:
+    """Where the engine keeps its tables: beside a SQLite file, in a schema of its own on PostgreSQL."""
     if url.startswith("sqlite"):
         path = Path(url.removeprefix("sqlite:///"))
         return f"sqlite:///{path.with_name(path.stem + '.jobs.sqlite')}"
@@ -177,7 +178,11 @@ def _system_url(url: str) -> str:
 
 
 def _progress(found: Any) -> Progress:
-    state = _STATES.get(found.status, "failed")
-    done = DBOS.get_event(found.workflow_id, "done", timeout_seconds=0) or 0
+    return progress_of(found, int(DBOS.get_event(found.workflow_id, "done", timeout_seconds=0) or 0))
+
+
+def progress_of(found: Any, done: int) -> Progress:
+    """The engine's status in our words."""
     kind = found.input["args"][0] if found.input else found.workflow_id.split(".")[0]
-    return Progress(found.workflow_id, kind, state, int(done), str(found.error) if found.error else None)
+    error = str(found.error) if found.error else None
+    return Progress(found.workflow_id, kind, _STATES.get(found.status, "failed"), done, error)
