@@ -44,7 +44,8 @@ async def quote_to_cash(run: Run, quote: Quote) -> Reference:
             field="partners.sold_to.customer",
         )
     customer = await run.step(crm.read_customer, buyer)
-    await run.step(erp.ensure_customer, customer, stays="a customer is master data")
+    debtor = await run.step(erp.ensure_customer, customer, stays="a customer is master data")
+    customer = customer.model_copy(update={"number": customer.number or debtor.number or debtor.id})
     checked = await in_stock(run, quote, customer, await run.step(check, quote, customer, run.settings))
     await agreed(run, quote, checked)
 
