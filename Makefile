@@ -2,7 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sandbox test test-all lint format types walls bench pin clean
 
@@ -16,15 +16,17 @@ setup: .venv/.tested ## make .venv with everything in it
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and no python3 is here."; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Say another:  make PYTHON=/path/to/python3.11"; exit 1; }
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Say another:  make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) -V)"
 	@if "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then "$(PYTHON)" -m venv .venv; \
 	elif "$(PYTHON)" -m virtualenv --version >/dev/null 2>&1; then "$(PYTHON)" -m virtualenv --quiet .venv; \
+	elif "$(PYTHON)" -m pip --version >/dev/null 2>&1 && "$(PYTHON)" -m venv --without-pip .venv 2>/dev/null; then \
+	  "$(PYTHON)" -m pip -qq --disable-pip-version-check --python .venv/bin/python install pip; \
 	else rm -rf .venv; \
 	  echo "This Python cannot make environments: its ensurepip is missing (Debian keeps it in a package of its own)."; \
 	  echo "Mend it in one of these ways, then type make again:"; \
 	  echo "  as root:           apt install python3-venv"; \
-	  echo "  without root:      $(PYTHON) -m pip install --user virtualenv"; \
+	  echo "  without root:      bring pip or virtualenv to $(PYTHON) in any way you have, or take"; \
 	  echo "  another Python:    make PYTHON=/path/to/python3.11"; exit 1; fi
 
 .venv/.runs: .venv/bin/python requirements/run.txt pyproject.toml

@@ -97,6 +97,12 @@ def test_help_lists_every_verb_and_teaches() -> None:
     assert "isthmus demo" in text
 
 
+def test_version() -> None:
+    from isthmus import __version__
+
+    assert isthmus("--version").stdout.strip() == f"isthmus {__version__}"
+
+
 @pytest.mark.parametrize("verb", [verb.name for verb in VERBS])
 def test_every_verb_has_help(verb: str) -> None:
     result = isthmus(verb, "--help")

@@ -73,9 +73,7 @@ def proof(outcome: Outcome, billed: int) -> None:
     made = found.opportunities - found.parked
     sums = " · ".join(f"{money(amount, currency)}" for currency, amount in found.sums.items())
     say("\nProof, from the systems' own books", "bold")
-    say(
-        f"  {found.completed} of {made} orders exist exactly once      repeats made harmless: {repeats}{f' ({how})' if how else ''}"
-    )
+    say(f"  {found.completed} of {made} orders exist exactly once")
     say(f"  {found.invoices_equal} of {made} invoices equal their orders")
     say(f"  {sums}")
     if billed:
