@@ -17,6 +17,9 @@ from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
+#: who retries what time alone may mend
+CLOCK = "clock"
+
 
 def exception_row(run: Row, work: ParkedWork, now: datetime) -> dict[str, Any]:
     """The row of an exception, and the problem as the run keeps it."""
@@ -47,13 +50,66 @@ def exception_row(run: Row, work: ParkedWork, now: datetime) -> dict[str, Any]:
 
 
 async def retry(store: Store, number: int, *, who: str, release: str | None = None) -> Row:
-    """Mend and replay: raise the round, so that refusals are asked again; on the present release if one is given."""
+    """Mend and replay: raise the round, so that refusals are asked again; on the present release if one is given.
+
+    A retry by the clock leaves the exception open and counts; it ends when the run ends, and stays the same
+    exception where it parks again.
+    """
+
+    def work(tx: Transaction) -> Row:
+        return _replay(tx, store, _open(tx, number), who, release, store.clock())
+
+    return await store.write(work)
+
+
+async def retry_group(store: Store, group: str, *, who: str, release: str | None = None) -> list[Row]:
+    """Replay every open exception of a group in the order in which they were opened; the exceptions.
+
+    Raises LookupError where the group has none that is open.
+    """
+
+    def work(tx: Transaction) -> list[Row]:
+        began = store.clock()
+        return [
+            _replay(tx, store, entry, who, release, began + timedelta(microseconds=place))
+            for place, entry in enumerate(_open_group(tx, group))
+        ]
+
+    return await store.write(work)
+
+
+async def edit_group(store: Store, group: str, *, who: str, changes: dict[str, Any]) -> list[Row]:
+    """Change the input of every open exception of a group, all or none; replayed by ``retry_group``.
+
+    Raises LookupError for a group with nothing open, ValueError that names a path which leads nowhere, and where.
+    """
+
+    def work(tx: Transaction) -> list[Row]:
+        return [_edited(tx, store, entry, who, changes) for entry in _open_group(tx, group)]
+
+    return await store.write(work)
+
+
+async def assign(store: Store, number: int, *, who: str, values: dict[str, Any]) -> Row:
+    """Say who looks after it (``assignee``) and by when (``due_at``, an instant as text); None takes either away."""
 
     def work(tx: Transaction) -> Row:
         entry = _open(tx, number)
-        values = _again(tx, entry["run_id"], store, release)
-        _note(tx, store, who, "exception.retry", number, entry, values)
-        exceptions.end_exception(tx, entry["run_id"], who=who, now=instant(store.clock()))
+        exceptions.change_exception(tx, number, values)
+        _note(tx, store, who, "exception.assign", number, {name: entry[name] for name in values}, values)
+        return {**entry, **values}
+
+    return await store.write(work)
+
+
+async def comment(store: Store, number: int, *, who: str, text: str) -> Row:
+    """Say something about an exception, open or ended. It stands in the audit beside all else that was done to it."""
+
+    def work(tx: Transaction) -> Row:
+        entry = exceptions.get_exception(tx, number)
+        if entry is None:
+            raise LookupError(f"there is no exception EX-{number}; see: isthmus exceptions list")
+        _note(tx, store, who, "exception.comment", number, None, text)
         return entry
 
     return await store.write(work)
@@ -65,37 +121,7 @@ async def edit(store: Store, number: int, *, who: str, changes: dict[str, Any]) 
     Raises ValueError that names a path which leads nowhere.
     """
 
-    def work(tx: Transaction) -> Row:
-        entry = _open(tx, number)
-        run = runs.get_run(tx, entry["run_id"])
-        assert run is not None
-        if run["input"] is None:
-            raise ValueError(
-                f"EX-{number} has no input yet: its message could not be read; correct it at its source and retry"
-            )
-        before = json.loads(run["input"])
-        after = json.loads(run["input"])
-        for path, value in changes.items():
-            _set(after, path, value)
-        now = instant(store.clock())
-        tx.run(
-            "UPDATE run SET input = :input, updated_at = :now WHERE id = :id",
-            {"id": run["id"], "input": json.dumps(after), "now": now},
-        )
-        history.edit(
-            tx,
-            run["id"],
-            name="input",
-            key=str(run["round"]),
-            result=json.dumps(changes),
-            who=who,
-            now=now,
-            round_=run["round"],
-        )
-        _note(tx, store, who, "exception.edit", number, {p: _get(before, p) for p in changes}, changes)
-        return entry
-
-    return await store.write(work)
+    return await store.write(lambda tx: _edited(tx, store, _open(tx, number), who, changes))
 
 
 async def skip(store: Store, number: int, *, who: str, result: dict[str, Any] | None = None) -> Row:
@@ -157,6 +183,49 @@ async def cancel(store: Store, run_id: str, *, who: str, why: str = "") -> Row:
     return await store.write(work)
 
 
+def _replay(tx: Transaction, store: Store, entry: Row, who: str, release: str | None, due: datetime) -> Row:
+    values = _again(tx, entry["run_id"], store, release, due)
+    _note(tx, store, who, "exception.retry", entry["number"], entry, values)
+    if who == CLOCK:
+        exceptions.change_exception(tx, entry["number"], {"retry_at": None, "retries": entry["retries"] + 1})
+    else:
+        exceptions.end_exception(tx, entry["run_id"], who=who, now=instant(store.clock()))
+    return entry
+
+
+def _edited(tx: Transaction, store: Store, entry: Row, who: str, changes: dict[str, Any]) -> Row:
+    run = runs.get_run(tx, entry["run_id"])
+    assert run is not None
+    if run["input"] is None:
+        raise ValueError(
+            f"EX-{entry['number']} has no input yet: its message could not be read; correct it at its source and retry"
+        )
+    before = json.loads(run["input"])
+    after = json.loads(run["input"])
+    for path, value in changes.items():
+        try:
+            _set(after, path, value)
+        except ValueError as error:
+            raise ValueError(f"EX-{entry['number']}: {error}") from None
+    now = instant(store.clock())
+    tx.run(
+        "UPDATE run SET input = :input, updated_at = :now WHERE id = :id",
+        {"id": run["id"], "input": json.dumps(after), "now": now},
+    )
+    history.edit(
+        tx,
+        run["id"],
+        name="input",
+        key=str(run["round"]),
+        result=json.dumps(changes),
+        who=who,
+        now=now,
+        round_=run["round"],
+    )
+    _note(tx, store, who, "exception.edit", entry["number"], {p: _get(before, p) for p in changes}, changes)
+    return entry
+
+
 def _open(tx: Transaction, number: int) -> Row:
     entry = exceptions.get_exception(tx, number)
     if entry is None:
@@ -166,12 +235,19 @@ def _open(tx: Transaction, number: int) -> Row:
     return entry
 
 
-def _again(tx: Transaction, run_id: str, store: Store, release: str | None) -> Row:
+def _open_group(tx: Transaction, group: str) -> list[Row]:
+    found = exceptions.list_exceptions(tx, group=group, limit=1_000_000)
+    if not found:
+        raise LookupError(f"no open exception is of the group {group!r}; see: isthmus exceptions groups")
+    return found
+
+
+def _again(tx: Transaction, run_id: str, store: Store, release: str | None, due: datetime | None = None) -> Row:
     now = instant(store.clock())
     tx.run(
         "UPDATE run SET state = CASE WHEN state = 'undoing' THEN 'undoing' ELSE 'ready' END, round = round + 1, deaths = 0,"
-        " due_at = :now, wake = wake + 1, release = coalesce(:release, release), updated_at = :now WHERE id = :id",
-        {"id": run_id, "now": now, "release": release},
+        " due_at = :due, wake = wake + 1, release = coalesce(:release, release), updated_at = :now WHERE id = :id",
+        {"id": run_id, "now": now, "due": instant(due) if due else now, "release": release},
     )
     run = runs.get_run(tx, run_id)
     assert run is not None

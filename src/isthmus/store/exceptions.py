@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from isthmus.store.clock import instant
 from isthmus.store.transaction import Row, Transaction
+
+#: how often an exception is retried by itself before it is worth a person's time, and the longest pause between
+RETRIES_MAX, PAUSE_MAX = 8, timedelta(hours=1)
 
 
 def open_exception(tx: Transaction, row: Row) -> int:
-    """Open an exception for a run (or bring the open one up to date); its number."""
+    """Open an exception for a run (or bring the open one up to date); its number.
+
+    ``retry_at``, where there is one, is the first automatic retry; each later pause is twice the one before.
+    """
     standing = tx.row(
-        "SELECT number FROM exception WHERE run_id = :run_id AND state = 'open'", {"run_id": row["run_id"]}
+        "SELECT number, retries FROM exception WHERE run_id = :run_id AND state = 'open'", {"run_id": row["run_id"]}
     )
     if standing:
         values = {k: v for k, v in row.items() if k not in ("run_id", "opened_at")}
+        values["retry_at"] = _next_retry(row, standing["retries"])
         sets = ", ".join(f"{name} = :{name}" for name in values)
         tx.run(f"UPDATE exception SET {sets} WHERE number = :number", {**values, "number": standing["number"]})
         return int(standing["number"])
@@ -19,6 +31,15 @@ def open_exception(tx: Transaction, row: Row) -> int:
     return int(
         tx.value("SELECT number FROM exception WHERE run_id = :run_id AND state = 'open'", {"run_id": row["run_id"]})
     )
+
+
+def _next_retry(row: Row, retries: int) -> str | None:
+    """When to try again by itself after ``retries`` in vain; None where it is a person's turn."""
+    if row.get("retry_at") is None or retries >= RETRIES_MAX:
+        return None
+    parked_at = datetime.fromisoformat(row["opened_at"])
+    pause = (datetime.fromisoformat(row["retry_at"]) - parked_at) * 2**retries
+    return instant(parked_at + min(pause, PAUSE_MAX))
 
 
 def end_exception(tx: Transaction, run_id: str, *, who: str, now: str) -> None:
@@ -41,15 +62,47 @@ def change_exception(tx: Transaction, number: int, values: Row) -> None:
 
 
 def list_exceptions(
-    tx: Transaction, *, state: str = "open", group: str | None = None, assignee: str | None = None, limit: int = 200
-) -> list[Row]:
+    tx: Transaction, *, state: str = "open", group: str | None = None, assignee: str | None = None,
+    unit: str | None = None, connection: str | None = None, error_class: str | None = None, limit: int = 200,
+) -> list[Row]:  # fmt: skip
     """Exceptions, oldest first."""
     conditions, values = ["state = :state"], {"state": state, "limit": limit}
-    for column, value in (("group_key", group), ("assignee", assignee)):
+    wanted = {
+        "group_key": group, "assignee": assignee, "unit": unit, "connection": connection, "error_class": error_class,
+    }  # fmt: skip
+    for column, value in wanted.items():
         if value:
             conditions.append(f"{column} = :{column}")
             values[column] = value
     return tx.rows(f"SELECT * FROM exception WHERE {' AND '.join(conditions)} ORDER BY number LIMIT :limit", values)
+
+
+def open_groups(tx: Transaction) -> list[dict[str, Any]]:
+    """Equal failures that are open, the largest group first: what, how many, and the money at risk by currency.
+
+    The words are those of the oldest of each; ``at_risk`` is currency → exact sum as text.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in tx.rows("SELECT * FROM exception WHERE state = 'open' ORDER BY number"):
+        group = found.setdefault(row["group_key"], _group_of(row))
+        group["count"] += 1
+        group["exceptions"].append(f"EX-{row['number']}")
+        if row["amount"] and row["currency"]:
+            risk = group["at_risk"]
+            risk[row["currency"]] = str(Decimal(risk.get(row["currency"], "0")) + Decimal(row["amount"]))
+    return sorted(found.values(), key=lambda group: (-group["count"], group["since"]))
+
+
+def _group_of(row: Row) -> dict[str, Any]:
+    told = ("title", "mend", "operation", "error_class", "code", "field")
+    return {
+        "group": row["group_key"],
+        **{name: row[name] for name in told},
+        "count": 0,
+        "at_risk": {},
+        "since": row["opened_at"],
+        "exceptions": [],
+    }
 
 
 def groups(tx: Transaction) -> list[Row]:

@@ -298,6 +298,7 @@ exception = Table(
     _text("assignee", null=True),
     _text("due_at", null=True),
     _text("retry_at", null=True),
+    _number("retries"),  # by itself, without a person
     _text("opened_at"),
     _text("ended_at", null=True),
     _text("ended_by", null=True),
