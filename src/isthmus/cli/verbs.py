@@ -117,15 +117,19 @@ def top() -> typer.Typer:
 
     @app.callback()
     def isthmus(
-        version: bool = typer.Option(False, "--version", help="print the version and end", is_eager=True),
+        version: bool = typer.Option(False, "--version", help="print the version", is_eager=True, callback=_version),
     ) -> None:
-        if version:
-            from isthmus import __version__
-
-            typer.echo(f"isthmus {__version__}")
-            raise typer.Exit
+        """The whole command."""
 
     return app
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from isthmus import __version__
+
+        typer.echo(f"isthmus {__version__}")
+        raise typer.Exit
 
 
 def run() -> None:
