@@ -20,21 +20,23 @@ _CLOSE = {"Connection": "close"}
 class Limits:
     """Reads no body beyond the limits: 413 where it is larger, 408 where it comes too slowly."""
 
-    def __init__(self, app: ASGIApp, *, body_max: int = BODY_MAX, body_s: float = BODY_S) -> None:
-        self._app, self._body_max, self._body_s = app, body_max, body_s
+    body_max, body_s = BODY_MAX, BODY_S
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        if announced.isdigit() and int(announced) > self._body_max:
-            await problem_response(self._too_large(), _CLOSE)(scope, receive, send)
+        if announced.isdigit() and int(announced) > self.body_max:
+            await problem_response(self.too_large(), _CLOSE)(scope, receive, send)
             return
         await self._app(scope, _Body(receive, self).receive, send)
 
-    def _too_large(self) -> Problem:
-        title = f"The body is larger than {self._body_max // 1024} KiB"
+    def too_large(self) -> Problem:
+        title = f"The body is larger than {self.body_max // 1024} KiB"
         return Problem(type=PROBLEMS_AT + "too-large", title=title, status=413, mend="send less in one call")
 
 
@@ -51,15 +53,15 @@ class _Body:
         if self._whole:
             return await self._receive()
         loop = asyncio.get_running_loop()
-        self._end = self._end or loop.time() + self._limits._body_s
+        self._end = self._end or loop.time() + self._limits.body_s
         try:
             async with asyncio.timeout_at(self._end):
                 message: MutableMapping[str, Any] = await self._receive()
         except TimeoutError:
-            title = f"The body did not come within {self._limits._body_s:.0f} s"
+            title = f"The body did not come within {self._limits.body_s:.0f} s"
             raise HTTPException(408, title, _CLOSE) from None
         self._size += len(message.get("body", b""))
         self._whole = not message.get("more_body", False)
-        if self._size > self._limits._body_max:
-            raise HTTPException(413, self._limits._too_large().title, _CLOSE)
+        if self._size > self._limits.body_max:
+            raise HTTPException(413, self._limits.too_large().title, _CLOSE)
         return message
