@@ -158,9 +158,13 @@ class Sweeper:
 
     async def _undo(self, asking: Asking, row: Row, second: Any) -> bool:
         """Undo a second one, as an effect of its own; False where nothing undoes it."""
-        if not row["undo"]:
+        do, key = operation(row["role"], row["operation"]), f"{row['business_key']}:second:{_id(second)}"
+        if row["undo"]:
+            undo = operation(*row["undo"].split(".", 1))
+        elif do.reversal is not None:
+            undo = operation(do.role, do.reversal)
+        else:
             return False
-        undo, key = operation(*row["undo"].split(".", 1)), f"{row['business_key']}:second:{_id(second)}"
         await self._engine.sender.change(asking, undo, second, key=key)
         return True
 

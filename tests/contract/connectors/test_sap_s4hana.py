@@ -376,6 +376,19 @@ async def test_in_doubt_one_customer_is_made(ask: Asker, running: RunningSandbox
     assert [one["BusinessPartner"] for one in found] == [made.id]
 
 
+async def test_a_customer_that_was_made_twice_is_retired(ask: Asker, running: RunningSandbox, sap: SapCaller) -> None:
+    asked = customer_of(running.company.accounts[UNKNOWN], id=id_of("customer", "twice"), tax_registrations=[])
+    made = await ask.change(erp.ensure_customer, asked, key="TW-1")
+    for _ in range(2):
+        gone = await ask.change(erp.retire_customer, made, key="TW-1:second")
+        assert gone.id == made.id
+    row = sap.read(f"{PARTNERS}/A_BusinessPartner('{made.id}')")
+    assert row["BusinessPartnerIsBlocked"] and row["IsMarkedForArchiving"]
+    assert not sap.read(f"{PARTNERS}/A_BuPaIdentification", filter=f"BusinessPartner eq '{made.id}'")["results"]
+    (book,) = [r for r in running.desk("sap_s4hana/books") if r["kind"] == "customer" and r["id"] == made.id]
+    assert book["key"] == "" and not book["living"]
+
+
 @pytest.mark.parametrize("kind", ["cut_after", "late", "broken", "locked"])
 async def test_in_doubt_an_order_is_cancelled_all_the_same(
     ask: Asker, running: RunningSandbox, sap: SapCaller, kind: str

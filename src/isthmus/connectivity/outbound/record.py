@@ -39,9 +39,13 @@ class Recorder:
         return answer
 
     def there(self, asking: Asking, bound: Bound, row: Row, reference: Reference) -> None:
-        """What was intended in doubt is there: found by another way than its own probe."""
+        """What was intended in doubt is there: found by another way than its own probe.
+
+        Where it may have been sent twice, there may be another: have it looked at.
+        """
         row["rule"] = row["rule"] or "probe"
-        self._done(asking, bound, row, reference, reference, {})
+        look_at = instant(self._store.clock()) if row["sends"] > 1 else row["look_at"]
+        self._done(asking, bound, row, reference, reference, {"look_at": look_at})
 
     def part(self, asking: Asking, row: Row, found: Any) -> None:
         """A part of a sequence is done."""

@@ -93,14 +93,15 @@ class Sender:
         return await self._recorder.done(asking, bound, row, argument, found)
 
     async def seconds(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> list[Any]:
-        """Living objects under an effect's key beyond the one that was recorded, as canonical objects."""
+        """Living objects under an effect's key beyond the one that was recorded, as what the operation answers."""
         bound = await self._bound_as_intended(asking, operation, row)
         d = self._delivery(asking, bound, row)
         others = []
         for item in await self._deliverer.all_living(d):
             reference = reference_of(bound, item)
             if reference is not None and reference.id != row["reference_id"]:
-                others.append(await canonical(bound, item, self._bindings.identities))
+                whole = operation.answers is not Reference
+                others.append(await canonical(bound, item, self._bindings.identities) if whole else reference)
         return others
 
     async def _bound_as_intended(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> Bound:

@@ -21,7 +21,9 @@ class InvoiceNumbering(BaseModel):
 ensure_customer: Operation[Customer, Reference] = Operation(
     "billing", "ensure_customer", Customer, Reference, writes=True, per="object"
 )
-create_invoice: Operation[Invoice, Invoice] = Operation("billing", "create_invoice", Invoice, Invoice, writes=True)
+create_invoice: Operation[Invoice, Invoice] = Operation(
+    "billing", "create_invoice", Invoice, Invoice, writes=True, reversal="void_invoice"
+)
 void_invoice: Operation[Invoice, Invoice] = Operation("billing", "void_invoice", Invoice, Invoice, writes=True)
 number_invoice: Operation[InvoiceNumbering, Reference] = Operation(
     "billing", "number_invoice", InvoiceNumbering, Reference, writes=True

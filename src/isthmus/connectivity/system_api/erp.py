@@ -7,8 +7,10 @@ from isthmus.model import Customer, Invoice, Link, Order, Product, Reference
 
 #: finds the customer by cross-reference, by business number, by tax number, or creates it once
 ensure_customer: Operation[Customer, Reference] = Operation(
-    "erp", "ensure_customer", Customer, Reference, writes=True, per="object"
+    "erp", "ensure_customer", Customer, Reference, writes=True, per="object", reversal="retire_customer"
 )
+#: a customer that was made twice: blocked, marked for archiving, and no longer found under our key
+retire_customer: Operation[Reference, Reference] = Operation("erp", "retire_customer", Reference, Reference, writes=True)
 read_customer: Operation[Link, Customer] = Operation("erp", "read_customer", Link, Customer)
 search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
     "erp", "search_customers", Search, Customer, many=True
@@ -19,7 +21,9 @@ search_products: Operation[Search, tuple[Product, ...]] = Operation(
 )
 #: the order as the ERP would take it now: its prices, tax, confirmed schedule lines and credit check; nothing is kept
 simulate_order: Operation[Order, Order] = Operation("erp", "simulate_order", Order, Order)
-create_order: Operation[Order, Order] = Operation("erp", "create_order", Order, Order, writes=True)
+create_order: Operation[Order, Order] = Operation(
+    "erp", "create_order", Order, Order, writes=True, reversal="cancel_order"
+)
 cancel_order: Operation[Order, Order] = Operation("erp", "cancel_order", Order, Order, writes=True)
 read_order: Operation[Reference, Order] = Operation("erp", "read_order", Reference, Order)
 search_orders: Operation[Search, tuple[Order, ...]] = Operation("erp", "search_orders", Search, Order, many=True)

@@ -18,7 +18,8 @@ class Operation(Generic[Asked, Answered]):
 
     ``per`` says what a repeat is: ``run`` operations happen once for each generation of a run; ``object``
     operations (ensure a customer) once for each object, whoever asks. A read that finds nothing answers None
-    where ``answers`` allows it.
+    where ``answers`` allows it. ``reversal`` names the operation that takes a second one away, should a repeat in
+    doubt have made two: it takes what ``answers`` is.
     """
 
     role: str
@@ -28,6 +29,7 @@ class Operation(Generic[Asked, Answered]):
     writes: bool = False
     many: bool = False
     per: Literal["run", "object"] = "run"
+    reversal: str | None = None
 
     def __str__(self) -> str:
         return f"{self.role}.{self.name}"

@@ -156,6 +156,7 @@ def _customer(row: dict[str, Any]) -> dict[str, Any]:
         "key": own[0] if own else "",
         "name": row["BusinessPartnerName"],
         "blocked": bool((row["to_Customer"] or {}).get("OrderIsBlockedForCustomer")),
+        "living": not row["IsMarkedForArchiving"],
     }
 
 
