@@ -69,6 +69,9 @@ class ErrorShape(_Described):
     code: Jsonata
     message: Jsonata
     field: Jsonata | None = None
+    gone: Jsonata | None = Field(
+        None, description="the field that the vendor says it has not got (any more), if it does"
+    )
 
 
 class ProblemText(_Described):

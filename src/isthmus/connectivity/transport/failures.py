@@ -32,6 +32,8 @@ _BY_STATUS: dict[int, tuple[Verdict, ErrorClass]] = {
     429: ("retry", "limit"),
 }
 
+_FIELD_GONE = "bring the field back there (or let our user see it), or take it out of the mapping; then replay all"
+
 
 class Failures:
     """One connector's way of saying no. ``redacted`` takes secrets out of a text."""
@@ -45,6 +47,7 @@ class Failures:
         if 200 <= status < 300:
             return None
         code, message, field = self._told(answer)
+        gone = self._part("gone", answer.body) if isinstance(answer.body, dict | list) else ""
         rule = next((each for each in self._connector.errors if _matches(each, status, code, message)), None)
         verdict, error_class = (rule.verdict, rule.error_class) if rule else _default(status)
         pause = retry_after(answer.headers, now)
@@ -54,6 +57,13 @@ class Failures:
         told = {**context, "message": message, "field": field}
         means = _words(problem.means, told) if problem else None
         mend = _words(problem.mend, told) if problem else None
+        if gone:
+            # what a schema change says is told alike for every vendor, so that all it parks is one group
+            field, means, mend = (
+                gone,
+                f"Field {gone} is gone in {self._connector.title}, or hidden from us",
+                _FIELD_GONE,
+            )
         return Failure(verdict, error_class, status, code, message, field, pause, means, mend)
 
     def budget(self, answer: Answer, now: datetime) -> Budget | None:
