@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from isthmus.gateway import mending
 from isthmus.gateway.access import Access
 from isthmus.gateway.problems import in_words, not_found
 from isthmus.gateway.process.runs import Why, underway
@@ -66,15 +67,23 @@ def add_exceptions(routes: APIRouter, engine: Engine, access: Access, wake: Call
     """``/api/exceptions``: list, show, edit, retry, skip, cancel."""
     store = engine.store
     reads = Depends(access.needs("runs:read"))
+    mending.add_groups(routes, engine, access, wake)
 
     @routes.get("/api/exceptions", dependencies=[reads], response_model=Exceptions, operation_id="list_exceptions")
     async def list_exceptions(
         state: Literal["open", "ended"] = "open",
         group: Annotated[str | None, Query(max_length=500, description="group_key of equal failures")] = None,
+        assignee: Annotated[str | None, Query(max_length=200)] = None,
+        unit: Annotated[str | None, Query(max_length=200, description="business unit")] = None,
+        connection: Annotated[str | None, Query(max_length=200)] = None,
+        error_class: Annotated[str | None, Query(alias="class", max_length=20)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     ) -> Any:
         """What is parked, oldest first."""
-        rows = await store.read(lambda tx: exceptions.list_exceptions(tx, state=state, group=group, limit=limit))
+        wanted = {"assignee": assignee, "unit": unit, "connection": connection, "error_class": error_class}
+        rows = await store.read(
+            lambda tx: exceptions.list_exceptions(tx, state=state, group=group, **wanted, limit=limit)
+        )
         return {"exceptions": [shown(row) for row in rows]}
 
     @routes.get(
@@ -85,6 +94,7 @@ def add_exceptions(routes: APIRouter, engine: Engine, access: Access, wake: Call
         """One exception."""
         return shown(await _entry(store, number))
 
+    mending.add_care(routes, engine, access)
     _add_mending(routes, engine, Annotated[Caller, Depends(access.needs("exceptions:write"))], wake)
 
 

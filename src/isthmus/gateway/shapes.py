@@ -158,6 +158,10 @@ class ParkedShown(Shown):
     amount: str | None
     currency: str | None
     group_key: str = Field(description="equal failures have an equal group")
+    assignee: str | None
+    due_at: At | None = Field(description="until when somebody should have ended it")
+    retry_at: At | None = Field(description="when it is tried again by itself; None: it is a person's turn")
+    retries: int = Field(description="how often it was tried again by itself, in vain")
     opened_at: At
     ended_at: At | None
     ended_by: str | None
