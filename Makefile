@@ -57,7 +57,7 @@ test-all: .venv/.tested lint types walls ## everything, the long ones too (an ho
 	@$(BIN)/pytest $(PYTEST)
 
 lint: .venv/.tested
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/ruff format --quiet --check . || { echo "mend it with:  make format"; exit 1; }
 
 types: .venv/.tested
