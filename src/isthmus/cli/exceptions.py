@@ -21,19 +21,26 @@ _HELP = """Exceptions: work that waits for a person, each with a reason and a re
 What is parked?            isthmus exceptions list
 One of them:               isthmus exceptions show EX-3
 It is mended, go on:       isthmus exceptions retry EX-3
-All of the same kind:      isthmus exceptions retry EX-3 --all
+Equal failures together:   isthmus exceptions groups
+It is mended for all:      isthmus exceptions retry --group GROUP
+Whose is it, by when?      isthmus exceptions assign EX-3 order-desk --due 2h
 Change what it works on:   isthmus exceptions edit EX-3 lines.0.product.number=X-101
 Done by hand:              isthmus exceptions skip EX-3 --result '{"number": "4500009"}'
 Give it up, reverse it:    isthmus exceptions cancel EX-3
 """
 app = new_app(help=_HELP, no_args_is_help=True)
 Number = Annotated[str, typer.Argument(help="EX-3, or 3")]
+Group = Annotated[str | None, typer.Option(help="all of this group (see: isthmus exceptions groups)")]
 
 
 @app.command("list")
 def list_exceptions(
     state: Annotated[str, typer.Option(help="open or ended")] = "open",
-    group: Annotated[str | None, typer.Option(help="one group's only")] = None,
+    group: Group = None,
+    assignee: Annotated[str | None, typer.Option(help="what this one looks after")] = None,
+    unit: Annotated[str | None, typer.Option(help="one business unit's")] = None,
+    connection: Annotated[str | None, typer.Option(help="of one connection")] = None,
+    error_class: Annotated[str | None, typer.Option("--class", help="limit, locked, down, access, business, missing, conflict, format or program")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 200,
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -42,7 +49,10 @@ def list_exceptions(
     from isthmus.store import exceptions
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        return await store.read(lambda tx: exceptions.list_exceptions(tx, state=state, group=group, limit=limit))
+        wanted = {"group": group, "assignee": assignee, "unit": unit, "connection": connection}
+        return await store.read(
+            lambda tx: exceptions.list_exceptions(tx, state=state, error_class=error_class, limit=limit, **wanted)
+        )
 
     found = [named(row) for row in with_store(work, landscape, environment, database)]
     if as_json:
@@ -55,6 +65,7 @@ def list_exceptions(
         "customer",
         ("Amount", "sum"),
         ("What", "title"),
+        "assignee",
         "since",
     ]
     table(rows, columns, empty="Nothing is parked." if state == "open" else "None has ended.", right=("sum",))
@@ -65,36 +76,73 @@ def show(
     number: Number,
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Show one like a colleague's note: what, for whom, what was said, what to do."""
-    from isthmus.cli.showing import say, say_json
+    """Show one like a colleague's note: what, for whom, what was said, what to do, what was done to it."""
+    from isthmus.cli.showing import local_time, say, say_json
+    from isthmus.store import audit
 
-    async def work(store: Store) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        return await _read(store, number)
+    async def work(store: Store) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+        row, alike = await _read(store, number)
+        done = await store.read(lambda tx: audit.lines(tx, about=row["number"], limit=1000))
+        return row, alike, list(reversed(done))
 
-    row, alike = with_store(work, landscape, environment, database)
+    row, alike, history = with_store(work, landscape, environment, database)
     if as_json:
-        say_json({**row, "alike": [each["number"] for each in alike]})
+        say_json({**row, "alike": [each["number"] for each in alike], "history": history})
         return
     for line, style in _note(row, alike):
         say(line, style)
+    for each in history:
+        what = " → ".join(filter(None, (each["before"], each["after"])))
+        say(f"  {local_time(each['at'])}  {each['who']}: {each['did'].partition('.')[2]} {what}")
+
+
+@app.command()
+def groups(
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Equal failures together: how many, how much money waits, and the one command that replays them."""
+    from isthmus.cli.showing import money, say, say_json
+    from isthmus.store import exceptions
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        return await store.read(exceptions.open_groups)
+
+    found = with_store(work, landscape, environment, database)
+    if as_json:
+        say_json(found)
+        return
+    for each in found:
+        risk = " + ".join(money(amount, currency) for currency, amount in each["at_risk"].items())
+        say(f"{each['count']} × {each['title']}" + (f" ({risk})" if risk else ""), "bold")
+        say(f"  Do: {each['mend'] or 'see what was said'}", "green")
+        say(f"      isthmus exceptions retry --group '{each['group']}'")
+    if not found:
+        say("Nothing is parked.")
 
 
 @app.command()
 def retry(
-    number: Number,
+    number: Annotated[str | None, typer.Argument(help="EX-3, or 3; not with --group")] = None,
     everyone: Annotated[bool, typer.Option("--all", help="and all others that wait for the same reason")] = False,
+    group: Group = None,
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Play it again after the mend; without the mend it parks again."""
+    """Play it again after the mend, or all of a group in order of opening; without the mend it parks again."""
     from isthmus.cli.nearby import who
     from isthmus.orchestration import parked
+    from isthmus.store import releases
+
+    if (number is None) == (group is None):
+        raise ValueError("name one exception (EX-3) or a group (--group GROUP)")
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        row, alike = await _read(store, number)
-        wanted = [row, *(alike if everyone else [])]
-        return [named(await parked.retry(store, number_of(each["number"]), who=who())) for each in wanted]
+        present = await store.read(releases.newest)
+        if number is not None and not everyone:
+            return [await parked.retry(store, number_of(number), who=who(), release=present)]
+        which = group or (await _read(store, number or ""))[0]["group_key"]
+        return await parked.retry_group(store, which, who=who(), release=present)
 
-    rows = with_store(work, landscape, environment, database)
+    rows = [named(row) for row in with_store(work, landscape, environment, database)]
     _done(
         [{"exception": row["number"], "run": row["run_id"], "state": "ready"} for row in rows],
         "will be played again",
@@ -104,23 +152,67 @@ def retry(
 
 @app.command()
 def edit(
-    number: Number,
-    changes: Annotated[list[str], typer.Argument(help="dotted path into the run's input = new value (text or JSON)", metavar="PATH=VALUE…")],
+    words: Annotated[list[str], typer.Argument(help="EX-3 (not with --group), then: dotted path into the run's input = new value (text or JSON)", metavar="[NUMBER] PATH=VALUE…")],
+    group: Group = None,
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Change what the run works on; retry plays it."""
+    """Change what it works on, of one or of a whole group (all or none); retry plays it."""
     from isthmus.cli.nearby import who
     from isthmus.cli.sandbox import pairs
     from isthmus.orchestration import parked
 
+    number, changes = ("", words) if group else (words[0], words[1:])
     wanted = {path: _value(text) for path, text in pairs(changes).items()}
+    if not wanted:
+        raise ValueError("say what to change: lines.0.product.number=X-101")
 
-    async def work(store: Store) -> dict[str, Any]:
-        return await parked.edit(store, number_of(number), who=who(), changes=wanted)
+    async def work(store: Store) -> list[dict[str, Any]]:
+        if group:
+            return await parked.edit_group(store, group, who=who(), changes=wanted)
+        return [await parked.edit(store, number_of(number), who=who(), changes=wanted)]
 
-    row = with_store(work, landscape, environment, database)
-    done = [{"exception": f"EX-{row['number']}", "run": row["run_id"], "state": "parked"}]
-    _done(done, f"is changed; play it with: isthmus exceptions retry EX-{row['number']}", as_json)
+    rows = [named(row) for row in with_store(work, landscape, environment, database)]
+    how = f"--group '{group}'" if group else rows[0]["number"]
+    done = [{"exception": row["number"], "run": row["run_id"], "state": "parked"} for row in rows]
+    _done(done, f"is changed; play it with: isthmus exceptions retry {how}", as_json)
+
+
+@app.command()
+def assign(
+    number: Number,
+    assignee: Annotated[str, typer.Argument(help="who looks after it: a person or a desk; '' for nobody")],
+    due: Annotated[str | None, typer.Option(help="within which time it should have ended: 2h, 1d")] = None,
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say who looks after it, and by when."""
+    from isthmus.catalogue.durations import parse_duration
+    from isthmus.orchestration import parked
+    from isthmus.store.clock import instant
+
+    within = parse_duration(due) if due else None
+
+    async def act(store: Store, which: int, name: str) -> dict[str, Any]:
+        values: dict[str, Any] = {"assignee": assignee or None}
+        if within is not None:
+            values["due_at"] = instant(store.clock() + within)
+        return await parked.assign(store, which, who=name, values=values)
+
+    row = _change(act, number, landscape, environment, database)
+    done = {"exception": row["number"], "run": row["run_id"], "assignee": row["assignee"], "due_at": row["due_at"]}
+    _done([done], f"is looked after by {row['assignee'] or 'nobody'}", as_json)
+
+
+@app.command()
+def comment(
+    number: Number,
+    text: Annotated[str, typer.Argument(help="what is to be said")],
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say something about it; show tells it to the next one."""
+    from isthmus.orchestration import parked
+
+    row = _change(lambda s, n, w: parked.comment(s, n, who=w, text=text), number, landscape, environment, database)
+    _done([{"exception": row["number"], "run": row["run_id"], "comment": text}], "has your comment", as_json)
 
 
 @app.command()
@@ -205,6 +297,13 @@ def _note(row: dict[str, Any], alike: list[dict[str, Any]]) -> list[tuple[str, s
         lines.append((f"  {who or 'It'} answered to {row['operation'] or 'the step'}: {row['said']}", None))
     if alike:
         lines.append((f"  {len(alike)} other{'s wait' if len(alike) > 1 else ' waits'} for the same reason", None))
+    if row["assignee"] or row["due_at"]:
+        due = f", due {local_time(row['due_at'])}" if row["due_at"] else ""
+        lines.append((f"  looked after by {row['assignee'] or 'nobody yet'}{due}", None))
+    if row["retry_at"]:
+        lines.append(
+            (f"  it is tried again by itself {local_time(row['retry_at'])} ({row['retries']} times so far)", None)
+        )
     lines.append((f"  Do: {row['mend'] or 'see what was said'}", "green"))
     also = f"   all {len(alike) + 1}: --all" if alike else ""
     lines.append((f"      isthmus exceptions retry {row['number']}{also}", None))

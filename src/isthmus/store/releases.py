@@ -28,6 +28,12 @@ def get_release(tx: Transaction, id_: str) -> Row | None:
     return row and {**row, "files": json.loads(row["files"]), "processes": json.loads(row["processes"])}
 
 
+def newest(tx: Transaction) -> str | None:
+    """The release that was kept last; None where none is."""
+    found = tx.value("SELECT id FROM release ORDER BY kept_at DESC LIMIT 1")
+    return None if found is None else str(found)
+
+
 def version_of(tx: Transaction, id_: str, process: str) -> int | None:
     """The version of a process in a kept release."""
     row = tx.row("SELECT processes FROM release WHERE id = :id", {"id": id_})
