@@ -27,6 +27,10 @@ class SharedTokens:
         self._seals = {name: Fernet(_key(name, settings)) for name, settings in secrets.items()}
         self._known: dict[str, StoredToken] = {}
 
+    def know(self, connection: str, settings: Mapping[str, str]) -> None:
+        """A connection of an earlier release; one that is known keeps its seal."""
+        self._seals.setdefault(connection, Fernet(_key(connection, settings)))
+
     async def read(self, connection: str) -> StoredToken | None:
         """The newest token; from memory while it is fresh."""
         known = self._known.get(connection)

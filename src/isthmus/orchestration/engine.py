@@ -9,16 +9,14 @@ from typing import Any
 from isthmus.connectivity.identity import Identities
 from isthmus.connectivity.outbound.binding import Bindings
 from isthmus.connectivity.outbound.calling import Caller
+from isthmus.connectivity.outbound.connections import Connections
 from isthmus.connectivity.outbound.effect import Deliverer, Epoch
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender
-from isthmus.connectivity.outbound.throttle import Throttle
-from isthmus.connectivity.shared_tokens import SharedTokens
-from isthmus.connectivity.transport.connection import Connection
 from isthmus.landscape.release import Release
 from isthmus.orchestration.play import Player
-from isthmus.orchestration.process import Process, load_process
-from isthmus.orchestration.system_call import system_call
+from isthmus.orchestration.process import Process
+from isthmus.orchestration.releases import Releases
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.store import epoch
 from isthmus.store.clock import moment
@@ -33,47 +31,24 @@ class Engine:
     def __init__(self, store: Store, release: Release, settings: Mapping[str, Mapping[str, Any]]) -> None:
         """``settings``: connection → its settings with secrets resolved."""
         self.store, self.release = store, release
-        tokens = SharedTokens(store, settings)
-        self.connections = {
-            name: Connection(
-                name,
-                plan.connector,
-                settings[name],
-                tokens,
-                store.clock,
-                mappings=lambda file, name=name: release.mapping(name, file),  # type: ignore[misc]
-            )
-            for name, plan in release.connections.items()
-        }
-        self.throttles = {name: Throttle(store, name, plan.limits) for name, plan in release.connections.items()}
+        self.releases = Releases(store, release)
+        accounts = Connections(store, release, settings)
+        self._accounts, self.connections, self.throttles = accounts, accounts.present, accounts.throttles
         self.identities = Identities(store)
-        self.bindings = Bindings(self.connections, self.identities)
+        self.bindings = Bindings(accounts, self.identities)
         self.caller = Caller(store, self.throttles)
         self.reader = Reader(store, self.bindings, self.caller)
         self.deliverer = Deliverer(store, self.caller)
         self.sender = Sender(store, self.bindings, self.reader, self.deliverer)
-        self.processes: dict[str, Process] = {
-            name: load_process(plan.code, plan.folder) for name, plan in release.processes.items()
-        }
-        self.processes[system_call.name] = system_call
+        self.processes: dict[str, Process] = {process.name: process for process in self.releases.processes()}
         self.take_in = TakeIn(store, self.reader, self.identities)
-        self.player = Player(store, self.sender, self.reader, self.take_in, self.release_of, self.process_of)
+        self.player = Player(store, self.sender, self.reader, self.take_in, self.releases)
 
     async def prepare(self) -> None:
-        """Learn from the store what must be known before anything is played: whether a backup was restored."""
+        """Before anything is played: keep the release, and learn from the store whether a backup was restored."""
+        await self.releases.keep()
         found = await self.store.read(epoch.current)
         self.deliverer.epoch = Epoch(found["number"], moment(found["began_at"])) if found else None
-
-    def release_of(self, _id: str) -> Release:
-        """The release by its id."""
-        return self.release
-
-    def process_of(self, name: str, version: int) -> Process:
-        """A process by name and version. Raises KeyError where this worker has not got it."""
-        found = self.processes.get(name)
-        if found is None or found.version != version:
-            raise KeyError(f"this worker plays no {name} version {version}; it has {', '.join(self.processes)}")
-        return found
 
     def plan(self, message: Row) -> list[Start]:
         """Which processes a message starts: the first take of its channel that matches names the event."""
@@ -95,5 +70,4 @@ class Engine:
 
     async def close(self) -> None:
         """Close every connection."""
-        for connection in self.connections.values():
-            await connection.close()
+        await self._accounts.close()

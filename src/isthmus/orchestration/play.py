@@ -20,11 +20,11 @@ from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import CancelAsked, Later, Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender
-from isthmus.landscape.release import Release
 from isthmus.orchestration.about import about
 from isthmus.orchestration.compensation import Compensation
 from isthmus.orchestration.parked import exception_row
 from isthmus.orchestration.process import Process, Refused
+from isthmus.orchestration.releases import Releases
 from isthmus.orchestration.run import Run
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.orchestration.waiting import Waiting
@@ -49,11 +49,10 @@ class Player:
         sender: Sender,
         reader: Reader,
         take_in: TakeIn,
-        release_of: Callable[[str], Release],
-        process_of: Callable[[str, int], Process],
+        releases: Releases,
     ) -> None:
         self._store, self._sender, self._reader, self._take_in = store, sender, reader, take_in
-        self._release_of, self._process_of = release_of, process_of
+        self._releases = releases
         self._compensation = Compensation(store, sender)
 
     async def play(self, row: Row) -> str:
@@ -95,10 +94,11 @@ class Player:
 
     async def _once(self, row: Row, fence: Fence, first: bool) -> str | None:
         """One play; None where it must be played again: something came meanwhile, or it is to be undone."""
-        asking = Asking(self._release_of(row["release"]), row["unit"] or "", row, fence, row["round"])
+        asking = Asking(self._releases.present, row["unit"] or "", row, fence, row["round"])
         undoing = bool(row["state"] == "undoing" or row["cancel"])
         try:
-            process = self._process_of(row["process"], row["version"])
+            asking.release = await self._releases.of(row["release"])
+            process = self._releases.process(asking.release, row["process"], row["version"])
             # a run that never knew what it is about has done nothing that could be undone
             found = None if undoing and row["input"] is None else await self._input(asking, process)
             if found is None:

@@ -131,7 +131,7 @@ class Sweeper:
         reversed_, left = 0, 0
         again_s: float | None = None
         try:
-            asking = self._asking(row, run)
+            asking = await self._asking(row, run)
             seconds = await self._engine.sender.seconds(asking, operation(row["role"], row["operation"]), row)
             for second in seconds:
                 if await self._undo(asking, row, second):
@@ -151,9 +151,9 @@ class Sweeper:
         await self._back(run, due_at, row, again_s, reversed_, left)
         return f"{reversed_} second ones reversed" if reversed_ else f"{left} second ones left" if left else "nothing"
 
-    def _asking(self, row: Row, run: Row) -> Asking:
+    async def _asking(self, row: Row, run: Row) -> Asking:
         fence = Fence(run["id"], run["fence"])
-        release = self._engine.release_of(row["release"])
+        release = await self._engine.releases.of(row["release"])
         return Asking(release, row["unit"], run, fence, run["round"], step=f"look at {row['step']}")
 
     async def _undo(self, asking: Asking, row: Row, second: Any) -> bool:

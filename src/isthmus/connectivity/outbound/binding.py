@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from isthmus.catalogue.connector import Operation as Requests
 from isthmus.connectivity.identity import Identities
+from isthmus.connectivity.outbound.connections import Connections
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.transport.connection import Connection
@@ -74,7 +75,7 @@ class Bound:
 class Bindings:
     """Finds the connection that fills a role for a unit, and the vendor ids that an operation needs."""
 
-    def __init__(self, connections: Mapping[str, Connection], identities: Identities) -> None:
+    def __init__(self, connections: Connections, identities: Identities) -> None:
         self.connections, self.identities = connections, identities
         self._settings: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -106,7 +107,7 @@ class Bindings:
                     operation=str(operation),
                 )
             ) from None
-        bound = Bound(operation, plan, requests, self.connections[plan.name], asking.release)
+        bound = Bound(operation, plan, requests, self.connections.of(asking.release, plan.name), asking.release)
         unit = asking.release.units.get(asking.unit)
         zone = unit.business_unit.time_zone if unit else "UTC"
         bound.context = {
