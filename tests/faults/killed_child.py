@@ -9,8 +9,9 @@ import sys
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-from isthmus.store.clock import MovableClock
 from tests.support.engine import Life, Points
+
+from isthmus.store.clock import MovableClock
 
 
 class DeadlyPoints(Points):

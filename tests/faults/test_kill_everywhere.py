@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-
 from tests.support.engine import Place, Points, approve_everything, kill_everywhere
 
 Prepare = Callable[[Place], None]

@@ -147,14 +147,14 @@ class Place:
         """So much time has passed that every worker's lease has run out (leases go by the database's own clock)."""
         self.sql("UPDATE worker SET expires_at = 0")
 
-    def life(self, points: Points | None = None, **more: Any) -> Life:
+    def life(self, points: Points | None = None, *, release: Release | None = None) -> Life:
         """A new worker."""
-        return Life(self, points or Points(), **more)
+        return Life(self, points or Points(), release=release)
 
-    def live(self, points: Points | None = None, **more: Any) -> bool:
+    def live(self, points: Points | None = None, *, release: Release | None = None, **work: Any) -> bool:
         """A worker's whole life, until nothing is left to do; False where it ended at its point."""
-        with self.life(points, **more) as life:
-            return life.until_quiet()
+        with self.life(points, release=release) as life:
+            return life.until_quiet(**work)
 
     def finish(self) -> None:
         """After a death: the leases run out, and a new worker does what is left."""
@@ -201,12 +201,12 @@ class Place:
 class Life:
     """One worker process, as far as its loop is concerned."""
 
-    def __init__(self, place: Place, points: Points, *, release: Release | None = None, **engine: Any) -> None:
+    def __init__(self, place: Place, points: Points, *, release: Release | None = None) -> None:
         self.place, self.points = place, points
         self.loop = asyncio.new_event_loop()
         self.store = PointStore(place.url, place.clock, points, self._sleep)
         settings = {"toy": {"base_url": place.world.url, "key": "k", "secret": "s"}}
-        self.engine = Engine(self.store, release or toy_release(), settings, **engine)
+        self.engine = Engine(self.store, release or toy_release(), settings)
         for connection in self.engine.connections.values():
             connection.send = self._sending(connection.send)  # type: ignore[method-assign]
         self.worker = Worker(self.engine, polls=False)

@@ -224,7 +224,7 @@ class World:
             )
             return 0, None, {}
         if fault.kind in ("after", "broken_after"):
-            status, found = self._kept(native, body, *do())
+            self._kept(native, body, *do())
             return (0 if fault.kind == "after" else 500), _error("broken", "after"), {}
         if fault.kind == "broken":
             return *self._kept(native, body, 500, _error("broken", "before")), {}

@@ -6,9 +6,10 @@ import os
 import signal
 from datetime import timedelta
 
+from tests.support.toy import Party, Plan, Report, Thing, toy
+
 from isthmus import Refused, Run, process
 from isthmus.model import Reference
-from tests.support.toy import Party, Plan, Report, Thing, toy
 
 
 def thing(plan: Plan, /, **more: object) -> Thing:
