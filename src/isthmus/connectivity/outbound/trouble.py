@@ -12,6 +12,8 @@ from isthmus.store.transaction import Row
 
 #: how long trouble of a class is retried by itself before a person is asked, and the first pause, in seconds
 _PATIENCE: dict[str, tuple[float, float]] = {"limit": (3600, 2), "locked": (900, 1), "down": (1800, 2)}
+#: the first pause before an exception of such a class is retried by itself, in seconds; later ones double
+RETRY_S = 60.0
 
 
 def parked(bound: Bound, outcome: Outcome, step: str) -> ParkedWork:
@@ -27,7 +29,7 @@ def parked(bound: Bound, outcome: Outcome, step: str) -> ParkedWork:
             connection=bound.plan.name,
             said=outcome.said,
             step=step,
-            retry_s=60,
+            retry_s=RETRY_S,
         )
     return ParkedWork(
         title=failure.means or f"{title} refused {bound.operation}: {failure.message}",
@@ -39,7 +41,7 @@ def parked(bound: Bound, outcome: Outcome, step: str) -> ParkedWork:
         field=failure.field,
         said=f"{failure.status} {failure.code}: {failure.message}",
         step=step,
-        retry_s=60 if failure.error_class in _PATIENCE else None,
+        retry_s=RETRY_S if failure.error_class in _PATIENCE else None,
     )
 
 
