@@ -27,6 +27,7 @@ def explain(
     """
     from isthmus.cli.showing import say, say_json
     from isthmus.visibility.sentences import account
+    from isthmus.visibility.turn import turn
 
     async def work(store: Store) -> list[dict[str, Any]]:
         return await _runs(store, anything)
@@ -37,7 +38,7 @@ def explain(
     if as_json:
         say_json(
             [
-                {"run": run["id"], "title": one.title, "state": run["state"], "elsewhere": one.elsewhere,
+                {"run": run["id"], "title": one.title, "state": run["state"], "next": turn(run), "elsewhere": one.elsewhere,
                  "trace_id": run["trace_id"], "lines": [{"at": line.at, "text": line.text} for line in one.lines]}
                 for run, one in zip(found, told, strict=True)
             ]
@@ -47,6 +48,7 @@ def explain(
         say(one.title, "bold")
         for line in one.lines:
             say(f"  {line.time}  {line.text}")
+        say(f"Next: {turn(run)}")
         same = " · ".join([*one.elsewhere, f"trace {run['trace_id']}"])
         say(f"Same thing elsewhere: {same}\n")
 

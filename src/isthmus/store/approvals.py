@@ -35,6 +35,11 @@ def get_approval(tx: Transaction, approval_id: str) -> Row | None:
     return tx.row("SELECT * FROM approval WHERE id = :id", {"id": approval_id})
 
 
+def approvals_of(tx: Transaction, run_id: str) -> list[Row]:
+    """What was asked of people for a run, oldest first."""
+    return tx.rows("SELECT * FROM approval WHERE run_id = :run ORDER BY requested_at", {"run": run_id})
+
+
 def list_approvals(tx: Transaction, state: str | None = "requested", limit: int = 200) -> list[Row]:
     """Approvals, oldest first."""
     if state is None:

@@ -306,6 +306,15 @@ def list_runs(
     return tx.rows(f"SELECT * FROM run WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC LIMIT :limit", values)
 
 
+def about_id(tx: Transaction, id_: str) -> list[Row]:
+    """Runs about the object that its source calls ``id_``, whatever it has done so far."""
+    mask = id_.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return tx.rows(
+        "SELECT id FROM run WHERE subject LIKE :tail ESCAPE '\\' ORDER BY created_at DESC LIMIT 20",
+        {"tail": f"%/{mask}"},
+    )
+
+
 def counts(tx: Transaction) -> dict[str, int]:
     """How many runs are in each state."""
     return {row["state"]: row["n"] for row in tx.rows("SELECT state, count(*) AS n FROM run GROUP BY state")}

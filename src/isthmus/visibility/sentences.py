@@ -50,7 +50,15 @@ class Account:
 def account(run: Timeline, titles: Mapping[str, str] | None = None) -> Account:
     """Tell a run from its timeline. ``titles``: connection → what people call the application."""
     names = _Names(titles or {})
-    lines = [*_heard(run, names), *_read(run, names), *_written(run, names), *_waited(run), *_parked(run), *_ended(run)]
+    lines = [
+        *_heard(run, names),
+        *_read(run, names),
+        *_written(run, names),
+        *_waited(run),
+        *_parked(run),
+        *_stopped(run),
+        *_ended(run),
+    ]
     lines.sort(key=lambda line: line.at)
     return Account(_title(run), lines, _elsewhere(run, names))
 
@@ -174,6 +182,18 @@ def _parked(run: Timeline) -> Iterator[Line]:
         yield Line(one["opened_at"], f"parked as {one['number']}: {one['title']}{remedy}")
         if one["ended_at"]:
             yield Line(one["ended_at"], f"{one['number']} was taken up again by {one['ended_by']}")
+
+
+def _stopped(run: Timeline) -> Iterator[Line]:
+    """Who or what had it undone, and why."""
+    for event in run["events"]:
+        why = event["data"].get("why") or ""
+        if event["type"] == "isthmus.run.cancelled.v1":
+            yield Line(
+                event["at"], f"cancelled by {event['data'].get('who', 'somebody')}" + (f": {why}" if why else "")
+            )
+        elif event["type"] == "isthmus.run.refused.v1" and why != "cancelled":
+            yield Line(event["at"], f"given up: {why}")
 
 
 def _ended(run: Timeline) -> Iterator[Line]:

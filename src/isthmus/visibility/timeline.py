@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from isthmus.store import effects, exceptions, history, journal, messages, references, runs
+from isthmus.store import approvals, effects, exceptions, history, journal, messages, references, runs
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 
@@ -30,6 +30,8 @@ async def timeline(store: Store, run_id: str) -> dict[str, Any] | None:
             "steps": [_read(row) for row in history.memories(tx, run_id)],
             "effects": [_effect(row) for row in effects.effects_of(tx, run_id)],
             "calls": effects.attempts_of(tx, run_id),
+            "due_at": run["due_at"],
+            "approvals": approvals.approvals_of(tx, run_id),
             "exceptions": [_exception(row) for row in exceptions.exceptions_of(tx, run_id)],
         }
 
@@ -71,6 +73,7 @@ async def find_runs(store: Store, text: str) -> list[Row]:
         for link in references.find_anywhere(tx, text):
             rows = references.elsewhere(tx, link["canonical_id"])
             ids |= {r["run_id"] for row in rows for r in effects.by_reference(tx, row["id"])}
+        ids |= {row["id"] for row in runs.about_id(tx, text)}
         for run_id in ids - set(found):
             run = runs.get_run(tx, run_id)
             if run is not None:
@@ -118,4 +121,5 @@ def _exception(row: Row) -> dict[str, Any]:
     return {
         "number": f"EX-{row['number']}",
         **{k: row[k] for k in ("state", "title", "mend", "said", "error_class", "opened_at", "ended_at", "ended_by")},
+        **{k: row[k] for k in ("assignee", "due_at", "retry_at", "retries")},
     }
