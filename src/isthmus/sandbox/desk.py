@@ -19,7 +19,7 @@ from isthmus.sandkit.standin import Sandbox
 
 
 class Desk:
-    """Answers the paths below ``/_sandbox``: ``faults``, ``clock``, ``VENDOR/{show|set|play|books|verbs}/…``."""
+    """Answers the paths below ``/_sandbox``: ``faults``, ``clock``, ``VENDOR/{show|set|play|books|verbs|redeliver}/…``."""
 
     def __init__(self, sandboxes: Mapping[str, Sandbox]) -> None:
         self._sandboxes = sandboxes
@@ -74,9 +74,11 @@ class Desk:
                     raise ValueError(f"{sandbox.name} has no verb {name!r}; there are {', '.join(sandbox.verbs())}")
                 with sandbox.world.transaction():
                     return verb.act(_texts(request.json() or {}))
+            case ["redeliver"]:
+                return {"redelivered": sum(push.redeliver() for push in sandbox.pushes)}
             case ["books"]:
                 return await _books(sandbox, request)
-        raise ValueError(f"nothing here: {'/'.join(parts)}; there are show, set, play, verbs and books")
+        raise ValueError(f"nothing here: {'/'.join(parts)}; there are show, set, play, verbs, redeliver and books")
 
 
 async def _books(sandbox: Sandbox, request: Request) -> Any:

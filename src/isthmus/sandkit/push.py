@@ -62,6 +62,14 @@ class Push:
         """How many deliveries are not acknowledged yet."""
         return int(self._world.value("SELECT count(*) FROM _push WHERE state = 'queued'"))
 
+    def redeliver(self) -> int:
+        """Try everything again now that waits for another attempt, as the vendor's resend button does; how many."""
+        now = self._clock.timestamp()
+        late = int(self._world.value("SELECT count(*) FROM _push WHERE state = 'queued' AND due_at > ?", (now,)))
+        self._world.update("_push", {"due_at": now}, {"state": "queued"})
+        self._woken.set()
+        return late
+
     async def run(self) -> None:
         """Deliver what is due, for ever; up to 32 deliveries side by side."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=self._policy.timeout_s)) as session:

@@ -23,6 +23,7 @@ _SLOTS = 16
 _AHEAD_EACH = 24
 _STALLED_S = 120.0
 _LOOK_S = 0.1
+_RESEND_S = 5.0
 
 
 def chaos(
@@ -133,7 +134,7 @@ def _rest(ground: Ground, watch: Watch, crew: Crew, orders: int) -> str:
     """Wait until nothing moves any more, while a person replays what trouble has parked; what still moves, in words."""
     from isthmus.cli.chaos.plan import latest_s
 
-    begun = time.monotonic()
+    begun = asked = time.monotonic()
     quiet_since: float | None = None
     while True:
         crew.tend()
@@ -142,6 +143,9 @@ def _rest(ground: Ground, watch: Watch, crew: Crew, orders: int) -> str:
         unrest = watch.unrest()
         waiting = sum(about["pushes_waiting"] for about in ground.stage.desk()["vendors"].values())
         now = time.monotonic()
+        if waiting and crew.all_back() and now - asked > _RESEND_S and _answers(ground):
+            asked = now
+            _redeliver(ground)
         if unrest or waiting or not crew.all_back():
             quiet_since = None
         elif quiet_since is None:
@@ -151,3 +155,19 @@ def _rest(ground: Ground, watch: Watch, crew: Crew, orders: int) -> str:
         if now - begun > _STALLED_S + orders:
             return f"{unrest}; {waiting} deliveries wait"
         time.sleep(_LOOK_S * 3)
+
+
+def _redeliver(ground: Ground) -> None:
+    """Press the vendors' resend buttons: some would wait an hour before their next attempt."""
+    for vendor in ground.stage.script.systems.values():
+        ground.stage.desk(vendor, "redeliver")
+
+
+def _answers(ground: Ground) -> bool:
+    from isthmus.cli.desk import call
+
+    try:
+        call(f"{ground.stage.gateway}/health/ready")
+    except (OSError, ValueError):
+        return False
+    return True
