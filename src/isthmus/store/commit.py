@@ -17,21 +17,24 @@ from isthmus.store.transaction import StoreUnavailable, Transaction
 
 Work = Callable[[Transaction], Any]
 T = TypeVar("T")
-_BATCH_MAX = 256
+BATCH_MAX = 256
 
 
-class _Member:
-    __slots__ = ("failure", "future", "loop", "of", "result", "whole", "work")
+class Member:
+    """One piece of work in a batch; ``rides``: nobody need wait for its ``future``."""
+
+    __slots__ = ("failure", "future", "loop", "of", "result", "rides", "whole", "work")
 
     def __init__(
         self,
         work: Work,
         loop: asyncio.AbstractEventLoop,
-        future: asyncio.Future[Any],
+        rides: bool,
         of: Hashable | None,
         whole: Hashable | None,
     ) -> None:
-        self.work, self.loop, self.future, self.of, self.whole = work, loop, future, of, whole
+        self.work, self.loop, self.rides, self.of, self.whole = work, loop, rides, of, whole
+        self.future: asyncio.Future[Any] = loop.create_future()
         self.result: Any = None
         self.failure: BaseException | None = None
 
@@ -43,43 +46,51 @@ class GroupCommit:
         """``connect`` opens the writer's connection (again after a loss); ``unavailable`` are the errors of a loss."""
         self._connect, self._unavailable = connect, unavailable
         self._transaction: Transaction | None = None
-        self._queue: queue.SimpleQueue[_Member | None] = queue.SimpleQueue()
         self._torn: dict[Hashable, BaseException] = {}
-        self._thread = threading.Thread(target=self._run, name="isthmus-writer", daemon=True)
-        self._thread.start()
         self.batches = 0
         self.members = 0
+        self.lost = 0
+        self._start()
 
-    def submit(self, work: Work, *, of: Hashable | None = None, whole: Hashable | None = None) -> asyncio.Future[Any]:
-        """Queue work; the future is done after its commit. Not awaiting it lets the write ride along.
+    def submit(
+        self, work: Work, *, rides: bool = False, of: Hashable | None = None, whole: Hashable | None = None
+    ) -> asyncio.Future[Any]:
+        """Queue work; the future is done after its commit. Of what ``rides`` along a failure is only counted.
 
         ``of``: whose write it is. ``whole``: fail if a write of theirs was lost since they last asked.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put(_Member(work, loop, future, of, whole))
-        return future
+        member = Member(work, asyncio.get_running_loop(), rides, of, whole)
+        self._put(member)
+        return member.future
 
     def close(self) -> None:
         """Write what is queued, then stop."""
         self._queue.put(None)
         self._thread.join(30)
 
+    def _start(self) -> None:
+        self._queue: queue.SimpleQueue[Member | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="isthmus-writer", daemon=True)
+        self._thread.start()
+
+    def _put(self, member: Member) -> None:
+        self._queue.put(member)
+
     def _run(self) -> None:
         while True:
             batch, last = self._collect()
             if batch:
                 self._commit(batch)
-                _answer(batch)
+                answer(batch)
             if last:
                 return
 
-    def _collect(self) -> tuple[list[_Member], bool]:
+    def _collect(self) -> tuple[list[Member], bool]:
         first = self._queue.get()
         if first is None:
             return [], True
         batch = [first]
-        while len(batch) < _BATCH_MAX:
+        while len(batch) < BATCH_MAX:
             try:
                 member = self._queue.get_nowait()
             except queue.Empty:
@@ -89,7 +100,7 @@ class GroupCommit:
             batch.append(member)
         return batch, False
 
-    def _commit(self, batch: list[_Member]) -> None:
+    def _commit(self, batch: list[Member]) -> None:
         self.batches += 1
         self.members += len(batch)
         batch = [member for member in batch if not self._refused(member)]
@@ -100,22 +111,23 @@ class GroupCommit:
                 if not self._refused(member):
                     self._alone(member)
 
-    def _alone(self, member: _Member) -> None:
+    def _alone(self, member: Member) -> None:
         member.result = None
         try:
             self._together([member])
         except Exception as error:
             member.failure = self._translated(error)
+            self.lost += member.rides
             if member.of is not None:
                 self._torn[member.of] = member.failure
 
-    def _refused(self, member: _Member) -> bool:
+    def _refused(self, member: Member) -> bool:
         """Whether a member must stand on the whole of writes of which one was lost; that is told once."""
         if member.whole is not None:
             member.failure = self._torn.pop(member.whole, None)
         return member.failure is not None
 
-    def _together(self, batch: list[_Member]) -> None:
+    def _together(self, batch: list[Member]) -> None:
         if self._transaction is None:
             self._transaction = self._connect()
         transaction = self._transaction
@@ -142,20 +154,24 @@ class GroupCommit:
         return error
 
 
-def _answer(batch: list[_Member]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Member]] = {}
+def answer(batch: list[Member]) -> None:
+    """Tell everybody who waits, each in the loop of its own."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Member]] = {}
     for member in batch:
         by_loop.setdefault(member.loop, []).append(member)
     for loop, members in by_loop.items():
         if not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, members)
+            loop.call_soon_threadsafe(resolve, members)
 
 
-def _resolve(members: list[_Member]) -> None:
+def resolve(members: list[Member]) -> None:
+    """Tell those who wait in this loop."""
     for member in members:
         if member.future.done():
             continue
         if member.failure is not None:
             member.future.set_exception(member.failure)
+            if member.rides:
+                member.future.exception()
         else:
             member.future.set_result(member.result)

@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 
 from isthmus.store.clock import Clock, Sleep, system_clock
 from isthmus.store.commit import GroupCommit
-from isthmus.store.transaction import Dialect, Row, StoreUnavailable, Transaction
+from isthmus.store.commit_in_loop import CommitInLoop
+from isthmus.store.transaction import PATIENCE_MS, Dialect, Row, StoreUnavailable, Transaction
 
 T = TypeVar("T")
 
 
 def _sqlite_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.description, values, strict=True)}
+    return dict(zip([column[0] for column in cursor.description], values, strict=True))
 
 
 class Store:
@@ -31,8 +32,8 @@ class Store:
         self.url, self.clock, self.sleep = url, clock, sleep
         self.dialect: Dialect = "postgresql" if url.startswith("postgres") else "sqlite"
         self._lost = self._losses()
-        self._commit = GroupCommit(self._connect, self._lost)
-        self._failed_rides = 0
+        committing = CommitInLoop if self.dialect == "sqlite" else GroupCommit
+        self._commit = committing(self._connect, self._lost)
         self._local: Transaction | None = None
         self._threads = (
             ThreadPoolExecutor(4, thread_name_prefix="isthmus-reader") if self.dialect == "postgresql" else None
@@ -49,9 +50,7 @@ class Store:
 
     def ride(self, work: Callable[[Transaction], T], *, of: Hashable | None = None) -> asyncio.Future[T]:
         """Run ``work`` in order with the other writes; the caller need not wait. A loss is counted, and told ``of``."""
-        future: asyncio.Future[T] = self._commit.submit(work, of=of)
-        future.add_done_callback(self._count_failure)
-        return future
+        return self._commit.submit(work, rides=True, of=of)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run a query on what is committed."""
@@ -71,10 +70,6 @@ class Store:
     def batches(self) -> tuple[int, int]:
         """How many batches were committed, and how many members they had."""
         return self._commit.batches, self._commit.members
-
-    def _count_failure(self, future: asyncio.Future[Any]) -> None:
-        if not future.cancelled() and future.exception() is not None:
-            self._failed_rides += 1
 
     def _read_here(self, work: Callable[[Transaction], T]) -> T:
         if self._local is None:
@@ -132,7 +127,9 @@ def sqlite_path(url: str) -> Path:
 def open_sqlite(path: Path) -> sqlite3.Connection:
     """A connection in autocommit with WAL and full durability."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=512)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=PATIENCE_MS / 1000, cached_statements=512
+    )
     connection.row_factory = _sqlite_row
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")

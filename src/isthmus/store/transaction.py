@@ -13,6 +13,8 @@ from typing import Any, Literal
 Row = dict[str, Any]
 Dialect = Literal["sqlite", "postgresql"]
 _MARK = re.compile(r"(?<![:\w]):([a-z_]\w*)")
+#: how long a write waits for another process that holds the SQLite file
+PATIENCE_MS = 10_000
 
 
 class StoreUnavailable(Exception):
@@ -67,10 +69,18 @@ class Transaction:
         """Insert one row unless it is there; whether it was new."""
         return self.run(_insert(table, tuple(row)) + " ON CONFLICT DO NOTHING", row) > 0
 
-    def begin(self) -> None:
-        """Begin; on SQLite with the write lock, so that nobody comes between."""
-        if self.dialect == "sqlite":
+    def begin(self, *, patient: bool = True) -> None:
+        """Begin; on SQLite with the write lock, so that nobody comes between. Not ``patient``: fail if it is taken."""
+        if self.dialect != "sqlite":
+            return
+        if patient:
             self._connection.execute("BEGIN IMMEDIATE")
+            return
+        self._connection.execute("PRAGMA busy_timeout=0")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
 
     def commit(self) -> None:
         """Commit."""
