@@ -6,13 +6,12 @@ once make the same id; the cross-reference then keeps it, also where another sys
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from isthmus.store import references
 from isthmus.store.clock import instant
-from isthmus.store.runs import Fence, FenceLost, hold
 from isthmus.store.store import Store
 from isthmus.store.transaction import Transaction
 
@@ -25,6 +24,18 @@ def canonical_id(kind: str, connection: str, type_: str, id_: str) -> str:
     number = int.from_bytes(hashlib.sha256(f"{connection}/{type_}/{id_}".encode()).digest()[:16], "big")
     text = "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
     return f"{kind}_{text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """This id at a connection is that object of ours."""
+
+    kind: str
+    canonical: str
+    connection: str
+    type: str
+    id: str
+    number: str | None = None
 
 
 class Identities:
@@ -70,7 +81,7 @@ class Identities:
             row = await self._store.read(lambda tx: references.canonical(tx, connection, type_, id_))
             known = row["canonical_id"] if row else canonical_id(kind, connection, type_, id_)
             if row is None:
-                self.link(kind, known, connection, type_, id_, number)
+                self.link(Known(kind, known, connection, type_, id_, number))
             self._remember(self._canonical, at, known)
         return known
 
@@ -91,54 +102,39 @@ class Identities:
                 self._remember(self._elsewhere, (canonical, connection), known)
         return known
 
-    def link(
-        self,
-        kind: str,
-        canonical: str,
-        connection: str,
-        type_: str,
-        id_: str,
-        number: str | None = None,
-        *,
-        fence: Fence | None = None,
-    ) -> None:
-        """Remember that an id at a connection is our object; rides along with the next commit.
-
-        With a ``fence`` only its holder may say so; who has lost it is forgotten again.
-        """
+    def link(self, known: Known) -> None:
+        """Remember that an id at a connection is our object; rides along with the next commit."""
         at = instant(self._store.clock())
+        self.remember(known)
+        self._store.ride(lambda tx: write(tx, known, at))
 
-        def work(tx: Transaction) -> bool:
-            try:
-                if fence is not None:
-                    hold(tx, fence)
-            except FenceLost:
-                return False
-            references.link(
-                tx,
-                connection=connection,
-                type_=type_,
-                id_=id_,
-                kind=kind,
-                canonical_id=canonical,
-                number=number,
-                version=None,
-                at=at,
-            )
-            return True
+    def remember(self, known: Known) -> None:
+        """Know it from now on; its writer has it in hand."""
+        self._remember(self._canonical, (known.connection, known.type, known.id), known.canonical)
+        self._remember(self._elsewhere, (known.canonical, known.connection), known.id)
 
-        self._remember(self._canonical, (connection, type_, id_), canonical)
-        self._remember(self._elsewhere, (canonical, connection), id_)
-        written = self._store.ride(work, of=fence)
-        written.add_done_callback(lambda done: self._forget_lost(done, (connection, type_, id_), canonical))
-
-    def _forget_lost(self, done: asyncio.Future[bool], at: tuple[str, str, str], canonical: str) -> None:
-        if done.cancelled() or done.exception() is not None or not done.result():
-            self._canonical.pop(at, None)
-            self._elsewhere.pop((canonical, at[0]), None)
+    def forget(self, known: Known) -> None:
+        """It could not be written, because somebody else may say so now: what stands is read again."""
+        self._canonical.pop((known.connection, known.type, known.id), None)
+        self._elsewhere.pop((known.canonical, known.connection), None)
 
     @staticmethod
     def _remember(memory: dict[Any, str], key: Any, value: str) -> None:
         if len(memory) >= _KEPT:
             memory.clear()
         memory[key] = value
+
+
+def write(tx: Transaction, known: Known, at: str) -> None:
+    """Write one into the cross-reference."""
+    references.link(
+        tx,
+        connection=known.connection,
+        type_=known.type,
+        id_=known.id,
+        kind=known.kind,
+        canonical_id=known.canonical,
+        number=known.number,
+        version=None,
+        at=at,
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from pydantic import BaseModel
 
-from isthmus.connectivity.identity import Identities
+from isthmus.connectivity.identity import Identities, Known, write
 from isthmus.connectivity.outbound.binding import Asking, Bound
-from isthmus.connectivity.outbound.naming import link, link_others, reference_of
+from isthmus.connectivity.outbound.naming import known_by, others_known, reference_of
 from isthmus.connectivity.outbound.outcome import ParkedWork
 from isthmus.connectivity.outbound.reading import canonical
 from isthmus.model import Reference
@@ -33,9 +33,8 @@ class Recorder:
         reference = reference_of(bound, found)
         answer = await self._answer(bound, argument, found, reference)
         values = {"arguments": row["arguments"], "arguments_hash": row["arguments_hash"], "look_at": row["look_at"]}
-        self._done(asking, bound, row, answer, reference, values)
-        link(bound, self._identities, argument, reference, asking.fence)
-        link_others(bound, self._identities, found, asking.fence)
+        known = [*known_by(bound, argument, reference), *others_known(bound, found)]
+        self._done(asking, bound, row, answer, reference, values, known)
         return answer
 
     def there(self, asking: Asking, bound: Bound, row: Row, reference: Reference) -> None:
@@ -45,7 +44,7 @@ class Recorder:
         """
         row["rule"] = row["rule"] or "probe"
         look_at = instant(self._store.clock()) if row["sends"] > 1 else row["look_at"]
-        self._done(asking, bound, row, reference, reference, {"look_at": look_at})
+        self._done(asking, bound, row, reference, reference, {"look_at": look_at}, [])
 
     def part(self, asking: Asking, row: Row, found: Any) -> None:
         """A part of a sequence is done."""
@@ -58,8 +57,9 @@ class Recorder:
         self._ride(asking, row["key"], {**values, "problem": json.dumps(asdict(work))})
 
     def _done(
-        self, asking: Asking, bound: Bound, row: Row, answer: BaseModel, reference: Reference | None, more: Row
-    ) -> None:
+        self, asking: Asking, bound: Bound, row: Row, answer: BaseModel, reference: Reference | None, more: Row,
+        known: list[Known],
+    ) -> None:  # fmt: skip
         now = instant(self._store.clock())
         values = {
             "state": "done",
@@ -79,16 +79,21 @@ class Recorder:
             "reference": values["reference_number"] or values["reference_id"],
         }
 
-        def event(tx: Transaction) -> None:
+        def together(tx: Transaction) -> None:
+            for each in known:
+                write(tx, each, now)
             type_ = event_of(bound.operation.name)
             journal.append(tx, at=now, type_=type_, data=data, run=asking.run, connection=bound.plan.name)
 
-        self._ride(asking, row["key"], values, event)
+        for each in known:
+            self._identities.remember(each)
+        self._ride(asking, row["key"], values, together, known)
         row.update(values)
 
     def _ride(
-        self, asking: Asking, key: str, values: dict[str, Any], more: Callable[[Transaction], None] | None = None
-    ) -> None:
+        self, asking: Asking, key: str, values: dict[str, Any], more: Callable[[Transaction], None] | None = None,
+        known: Sequence[Known] = (),
+    ) -> None:  # fmt: skip
         fence, store = asking.fence, self._store
         assert fence is not None
 
@@ -100,6 +105,8 @@ class Recorder:
                 if values["state"] == "done":
                     at = instant(store.clock())
                     effects.file_late_answer(tx, key=key, at=at, status=200, body=json.dumps(values))
+                for each in known:
+                    self._identities.forget(each)
                 return
             if more is not None:
                 more(tx)

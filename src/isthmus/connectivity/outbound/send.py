@@ -16,7 +16,7 @@ from isthmus.catalogue.connector import Once, Part, Request
 from isthmus.connectivity.outbound.binding import Asking, Bindings, Bound
 from isthmus.connectivity.outbound.effect import Deliverer, Delivery, RefusedThere
 from isthmus.connectivity.outbound.intention import Intentions, arguments_hash, conflict, differs
-from isthmus.connectivity.outbound.naming import link, reference_of
+from isthmus.connectivity.outbound.naming import known_by, reference_of
 from isthmus.connectivity.outbound.reading import Reader, canonical
 from isthmus.connectivity.outbound.record import Recorder
 from isthmus.connectivity.outbound.sequence import Sequences
@@ -114,16 +114,17 @@ class Sender:
         shape, id_ = bound.requests.reference, getattr(argument, "id", None)
         if shape is None or id_ is None:
             return None
-        known = await self._bindings.identities.at(id_, bound.plan.name)
-        if known is not None:
-            return Reference(connection=bound.plan.name, type=bound.evaluate(shape.type, bound.context), id=known)
+        there = await self._bindings.identities.at(id_, bound.plan.name)
+        if there is not None:
+            return Reference(connection=bound.plan.name, type=bound.evaluate(shape.type, bound.context), id=there)
         for find in bound.requests.find:
             if find.when is not None and not bound.evaluate(find.when, bound.context):
                 continue
             objects = await self._reader.objects(asking, bound, find)
             if objects:
                 reference = reference_of(bound, objects[0])
-                link(bound, self._bindings.identities, argument, reference, asking.fence)
+                for known in known_by(bound, argument, reference):
+                    self._bindings.identities.link(known)
                 return reference
         return None
 
