@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -34,14 +35,14 @@ from tests.support.whole import SAMPLE, SECRETS, Whole, environment
 
 #: whoever holds all scopes
 KEY = "isthmus_test_everything"
-_NOWHERE = {
+ORGANIZATION = "00D000000000001EAA"
+_NOWHERE = SECRETS | {"ISTHMUS_SF_ORGANIZATION_ID": ORGANIZATION} | {
     name: f"made-up-{name.lower()}"
     for name in (
         "ISTHMUS_SF_CLIENT_ID", "ISTHMUS_SF_CLIENT_SECRET", "ISTHMUS_SAP_USER", "ISTHMUS_SAP_PASSWORD",
         "ISTHMUS_STRIPE_EMEA_KEY", "ISTHMUS_STRIPE_APAC_KEY", "ISTHMUS_ZENDESK_EMAIL", "ISTHMUS_ZENDESK_TOKEN",
     )
 } | {f"ISTHMUS_{vendor}_URL": "http://127.0.0.1:9" for vendor in ("SF", "SAP", "STRIPE", "ZENDESK")}  # fmt: skip
-ORGANIZATION = "00D000000000001EAA"
 
 
 @cache
@@ -71,16 +72,16 @@ class House(Whole):
         self._anonymous, self._count = anonymous, workers
         if sandbox is not None:
             self.sandbox = sandbox
-        told = environment(sandbox) if sandbox else {**SECRETS, **_NOWHERE, "ISTHMUS_SF_ORGANIZATION_ID": ORGANIZATION}
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in told.items():
-                patch.setenv(name, value)
-            self.settings = {name: self.release.secret_settings(name) for name in self.release.connections}
+        self.told = environment(sandbox) if sandbox else _NOWHERE
         folder.mkdir(parents=True, exist_ok=True)
         self.database = folder / "house.db"
         shutil.copy(_migrated(), self.database)
 
     async def __aenter__(self) -> House:
+        self._patch = pytest.MonkeyPatch()
+        for name, value in self.told.items():
+            self._patch.setenv(name, value)
+        self.settings = {name: self.release.secret_settings(name) for name in self.release.connections}
         self.store = Store(f"sqlite:///{self.database}", self.clock)
         self.engines = [Engine(self.store, self.release, self.settings) for _ in range(max(1, self._count))]
         self.engine = self.engines[0]
@@ -106,6 +107,7 @@ class House(Whole):
         for engine in self.engines:
             await engine.close()
         self.store.close()
+        self._patch.undo()
 
     async def key(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Call the API as somebody who may do everything."""
@@ -123,3 +125,30 @@ class House(Whole):
     def _put_key(self, tx: Transaction) -> None:
         now = instant(self.clock())
         keys.put_key(tx, hash_=key_hash(KEY), holder="tester", scopes=" ".join(SCOPES), now=now)
+
+
+class StandingHouse:
+    """A house in a thread of its own, for callers that block: ``with StandingHouse(sandbox, folder) as standing``."""
+
+    def __init__(self, sandbox: RunningSandbox | None, folder: Path, **options: Any) -> None:
+        self._make = lambda: House(sandbox, folder, **options)
+        self._ready = threading.Event()
+        self.url = ""
+
+    def __enter__(self) -> StandingHouse:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._stand()), daemon=True)
+        self._thread.start()
+        if not self._ready.wait(30):
+            raise RuntimeError("the house did not stand within 30 s")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(20)
+
+    async def _stand(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self._make() as self.house:
+            self.url = self.house.url
+            self._ready.set()
+            await self._stop.wait()

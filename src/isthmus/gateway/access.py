@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from isthmus.governance.access import SCOPES, Caller, Keys
 from isthmus.model.problems import PROBLEMS_AT, IsthmusError, Problem
 
+_CALLER = "isthmus.caller"
 _MEND = "send  Authorization: Bearer KEY;  isthmus keys create makes one"
 
 
@@ -60,8 +61,10 @@ class Needs:
         self._access, self.scope = access, scope
 
     async def __call__(self, request: Request) -> Caller:
-        """The caller, if allowed. Raises Unauthorized, Forbidden."""
-        caller = await self._access.caller(request)
+        """The caller, if allowed; found once for each request. Raises Unauthorized, Forbidden."""
+        caller: Caller | None = request.scope.get(_CALLER)
+        if caller is None:
+            caller = request.scope[_CALLER] = await self._access.caller(request)
         if self.scope not in caller.scopes:
             raise Forbidden(caller, self.scope)
         return caller

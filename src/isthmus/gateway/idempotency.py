@@ -32,22 +32,22 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def once_routes(store: Store) -> type[APIRoute]:
-    """The class of routes that execute a request once for each Idempotency-Key of a caller."""
+    """The class of routes that ask who calls first, and execute a request once for each Idempotency-Key of a caller."""
 
     class OnceRoute(APIRoute):
-        """Executes a request with an Idempotency-Key once."""
+        """Lets in who may come in, and executes a request with an Idempotency-Key once."""
 
         def get_route_handler(self) -> Handler:
-            """The usual handler, behind the look for a kept answer."""
+            """The usual handler, behind the gate and the look for a kept answer."""
             handle, gate = super().get_route_handler(), gate_of(self)
-            if gate is None or self.methods == {"GET"}:
+            if gate is None:
                 return handle
 
             async def handled(request: Request) -> Response:
-                key = request.headers.get(HEADER)
+                caller = await gate(request)  # before anything of the body is read
+                key = None if self.methods == {"GET"} else request.headers.get(HEADER)
                 if key is None:
                     return await handle(request)
-                caller = await gate(request)
                 return await _Once(store, caller.name, key, await _hash(request)).answer(lambda: handle(request))
 
             return handled

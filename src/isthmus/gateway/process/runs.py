@@ -1,14 +1,15 @@
 """Starts processes and shows their runs. A run is found by its subject: asking twice starts one."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from isthmus.gateway.access import Access
-from isthmus.gateway.problems import in_words, not_found, problem
+from isthmus.gateway.problems import in_words, not_found
 from isthmus.gateway.shapes import Runs, RunTimeline, Underway
 from isthmus.gateway.tracing import traceparent
 from isthmus.governance.access import Caller
@@ -23,7 +24,7 @@ from isthmus.store.transaction import Row, Transaction
 from isthmus.visibility.timeline import summary, timeline
 
 #: an id at a vendor: it becomes part of a subject (parted by slashes) and of a run's id (generations by tildes)
-VENDOR_ID = r"^[^/~\x00-\x1f\x7f]+$"
+VENDOR_ID = r"^[^/~\x00-\x1f\x7f-\x9f]+$"
 RunId = Annotated[str, Path(max_length=500, examples=["quote-to-cash.crm-europe.Opportunity.0061"])]
 _ENDED: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such run"},
@@ -36,7 +37,7 @@ class Subject(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    connection: str = Field(examples=["crm-europe"], min_length=1, max_length=100)
+    connection: str
     id: str = Field(examples=["0061"], pattern=VENDOR_ID, max_length=200, description="the vendor's id")
 
 
@@ -61,10 +62,13 @@ def add_processes(routes: APIRouter, engine: Engine, access: Access, wake: Calla
 
 
 def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], process: Process) -> None:
-    word = process.takes.__name__.lower()
-    make: Any = create_model
+    sources = _sources(engine, process)
+    if not sources:
+        return
+    word, make = process.takes.__name__.lower(), cast(Any, create_model)
     name = "".join(part.title() for part in process.name.split("-"))
-    asked = make(f"Start{name}", __config__=ConfigDict(extra="forbid"), **{word: (Subject, ...)})
+    subject = make(f"{name}Subject", __base__=Subject, connection=(Literal[tuple(sources)], ...))
+    asked = make(f"Start{name}", __config__=ConfigDict(extra="forbid"), **{word: (subject, ...)})
 
     @routes.post(
         f"/api/process/{process.name}",
@@ -78,21 +82,39 @@ def _add_start(routes: APIRouter, engine: Engine, access: Access, wake: Callable
         caller: Annotated[Caller, Depends(access.needs("process:start"))],
     ) -> Any:
         """Start it for one object at its source, or find the run that stands."""
-        started = await _start(engine, process, getattr(body, word), caller)
+        of: Subject = getattr(body, word)
+        started = await _start(engine, process, sources[of.connection], of, caller)
         wake()
         return started
 
 
-async def _start(engine: Engine, process: Process, subject: Subject, caller: Caller) -> dict[str, Any]:
-    plan, event, type_ = _source(engine, process, subject.connection)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a process can be started from: the connection, the event that this is, the vendor's word for the object."""
+
+    connection: str
+    event: str
+    type: str
+
+
+def _sources(engine: Engine, process: Process) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for plan in engine.release.connections.values():
+        take = next((t for event in process.starts_on if (t := take_of(plan, event))), None)
+        if take is not None and take.read is not None:
+            found[plan.name] = Source(plan.name, take.event, type_at(plan, take.read))
+    return found
+
+
+async def _start(engine: Engine, process: Process, source: Source, of: Subject, caller: Caller) -> dict[str, Any]:
     now = instant(engine.store.clock())
     message: Row = {
-        "subject": f"{plan.name}/{type_}/{subject.id}",
-        "connection": plan.name,
+        "subject": f"{source.connection}/{source.type}/{of.id}",
+        "connection": source.connection,
         "body": "{}",
         "traceparent": traceparent(),
     }
-    wanted = messages.Start(process.name, process.version, event, process.again)
+    wanted = messages.Start(process.name, process.version, source.event, process.again)
 
     def work(tx: Transaction) -> Row:
         outcome, run_id = messages.start_run(tx, message, wanted, engine.release.id, now)
@@ -103,21 +125,6 @@ async def _start(engine: Engine, process: Process, subject: Subject, caller: Cal
 
     run = await engine.store.write(work)
     return underway(run["id"], summary(run)["state"])
-
-
-def _source(engine: Engine, process: Process, connection: str) -> tuple[ConnectionPlan, str, str]:
-    """The connection that a process can be started from, its event, and the vendor's word for the object. Raises 422."""
-    able: dict[str, tuple[ConnectionPlan, str, str]] = {}
-    for plan in engine.release.connections.values():
-        take = next((t for event in process.starts_on if (t := take_of(plan, event))), None)
-        if take is not None and take.read is not None:
-            able[plan.name] = (plan, take.event, type_at(plan, take.read))
-    if connection not in able:
-        raise problem(
-            422, "invalid-field", f"{process.name} does not start from connection {connection!r}", field="connection",
-            value=connection, expected=" or ".join(able) or "a connection whose connector reads this object",
-        )  # fmt: skip
-    return able[connection]
 
 
 def type_at(plan: ConnectionPlan, operation: str) -> str:

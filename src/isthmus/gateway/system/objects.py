@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, create_model
 
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Later, Park
@@ -31,7 +32,8 @@ WAIT_S = 10.0
 #: a vendor's trouble → the status of our answer; the rest is the caller's to mend
 _STATUS = {"down": 502, "access": 502, "limit": 503, "locked": 503, "missing": 404}
 _UNIT = "business unit; may be left out where the body names it, or there is one only"
-Unit = Annotated[str | None, Query(max_length=50, description=_UNIT)]
+#: how our own ids look; a vendor's do not
+_OURS = re.compile(r"[a-z]+(_[a-z]+)*_[0-7][0-9A-HJKMNP-TV-Z]{25}")
 Id = Annotated[
     str, Path(pattern=VENDOR_ID, max_length=200, description="the vendor's id, or ours", examples=["4500002"])
 ]
@@ -41,14 +43,9 @@ _TROUBLE: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Asked(Search):
-    """A search, for one business unit."""
-
-    unit: str | None = Field(None, max_length=50, description=_UNIT)
-
-
 def add_system(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:
     """A route for each read, search, create and update that some unit's connection answers."""
+    in_unit: Any = _units(engine)
     for role, operations in ROLES.items():
         for name, operation in operations.items():
             verb, _, word = name.partition("_")
@@ -58,11 +55,11 @@ def add_system(routes: APIRouter, engine: Engine, access: Access, wake: Callable
             if verb == "search":
                 _add_search(routes, engine, access, operation, path)
             elif verb == "read" and operation.takes in (Reference, Link):
-                _add_read(routes, engine, access, operation, f"{path}/{{id}}")
+                _add_read(routes, engine, access, operation, f"{path}/{{id}}", in_unit)
             elif verb == "create":
-                _add_create(routes, engine, access, wake, operation, path)
+                _add_create(routes, engine, access, wake, operation, path, in_unit)
             elif verb == "update":
-                _add_update(routes, engine, access, wake, operation, f"{path}/{{id}}")
+                _add_update(routes, engine, access, wake, operation, f"{path}/{{id}}", in_unit)
 
 
 def _offered(engine: Engine, role: str, name: str) -> bool:
@@ -76,6 +73,7 @@ def _offered(engine: Engine, role: str, name: str) -> bool:
 def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Operation[Any, Any], path: str) -> None:
     item: Any = operation.answers
     made: Any = create_model
+    asked = made("Asked", __base__=Search, unit=(_units(engine), None))
     found_model = made(f"Found{item.__name__}s", items=(list[item], ...))
 
     @routes.get(
@@ -85,14 +83,17 @@ def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Op
         summary=f"Search ({operation})",
         responses={200: {"model": found_model}, 502: _TROUBLE[502]},
     )
-    async def search(query: Annotated[Asked, Query()]) -> Response:
+    async def search(query: Annotated[asked, Query()]) -> Response:  # type: ignore[valid-type]
         """What matches all that is given."""
-        wanted = Search.model_validate(query.model_dump(exclude={"unit"}))
-        found = await _asked(engine, operation, wanted, _unit(engine, query.unit))
+        given = cast(BaseModel, query).model_dump()
+        code = _unit(engine, given.pop("unit"))
+        found = await _asked(engine, operation, Search.model_validate(given), code)
         return JSONResponse({"items": [each.model_dump(mode="json", exclude_none=True) for each in found]})
 
 
-def _add_read(routes: APIRouter, engine: Engine, access: Access, operation: Operation[Any, Any], path: str) -> None:
+def _add_read(
+    routes: APIRouter, engine: Engine, access: Access, operation: Operation[Any, Any], path: str, in_unit: Any
+) -> None:
     word = operation.answers.__name__.lower()
 
     @routes.get(
@@ -102,7 +103,7 @@ def _add_read(routes: APIRouter, engine: Engine, access: Access, operation: Oper
         summary=f"Read one {word} ({operation})",
         responses={200: {"model": operation.answers}, **_TROUBLE},
     )
-    async def read(id: Id, unit: Unit = None) -> Response:
+    async def read(id: Id, unit: in_unit = None) -> Response:
         """One object by the vendor's id (or ours, where we link it)."""
         code = _unit(engine, unit)
         plan, _ = engine.release.operation(code, operation.role, operation.name)
@@ -110,7 +111,7 @@ def _add_read(routes: APIRouter, engine: Engine, access: Access, operation: Oper
         if operation.takes is Reference:
             found = await _asked(engine, operation, Reference(connection=plan.name, type=type_, id=id), code)
         else:
-            ours = id if id.startswith(f"{word}_") else await engine.identities.assumed(word, plan.name, type_, id)
+            ours = id if _OURS.fullmatch(id) else await engine.identities.assumed(word, plan.name, type_, id)
             found = await _asked(engine, operation, Link.model_validate({"kind": word, "id": ours}), code)
         if found is None:
             raise not_found(f"{operation.role} has no {word} {id!r}", "see the search")
@@ -135,14 +136,15 @@ async def _asked(engine: Engine, operation: Operation[Any, Any], argument: BaseM
 
 
 def _add_create(
-    routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], operation: Operation[Any, Any], path: str
+    routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], operation: Operation[Any, Any],
+    path: str, in_unit: Any,
 ) -> None:  # fmt: skip
     @routes.post(path, status_code=201, **_described(operation, 201))
     async def create(
         request: Request,
         body: Annotated[Any, Depends(CanonicalBody(operation.takes))],
         caller: Annotated[Caller, Depends(access.needs("system:write"))],
-        unit: Unit = None,
+        unit: in_unit = None,
     ) -> Response:
         """Create it, durably: it ends in the vendor's system or among the exceptions."""
         code = _unit(engine, unit, body)
@@ -152,7 +154,8 @@ def _add_create(
 
 
 def _add_update(
-    routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], operation: Operation[Any, Any], path: str
+    routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None], operation: Operation[Any, Any],
+    path: str, in_unit: Any,
 ) -> None:  # fmt: skip
     word = operation.takes.__name__.lower()
 
@@ -162,11 +165,11 @@ def _add_update(
         request: Request,
         body: Annotated[Any, Depends(CanonicalBody(operation.takes))],
         caller: Annotated[Caller, Depends(access.needs("system:write"))],
-        unit: Unit = None,
+        unit: in_unit = None,
     ) -> Response:
         """Change it, durably: it ends in the vendor's system or among the exceptions."""
         code = _unit(engine, unit, body)
-        ours = id if id.startswith(f"{word}_") else await _known(engine, operation, id, code)
+        ours = id if _OURS.fullmatch(id) else await _known(engine, operation, id, code)
         if body.id not in (None, ours):
             title = f"The body is about another {word} than the address"
             raise problem(422, "invalid-field", title, field="id", value=body.id, expected=ours)
@@ -231,19 +234,22 @@ async def _ended(engine: Engine, run_id: str, status: int) -> Response:
 # For whom -----------------------------------------------------------------------------------------
 
 
+def _units(engine: Engine) -> Any:
+    """The type of the parameter that names a unit: one of those that the landscape has."""
+    return Annotated[Literal[tuple(engine.release.units)] | None, Query(description=_UNIT)]
+
+
 def _unit(engine: Engine, unit: str | None, body: Any = None) -> str:
     """The business unit that is meant. Raises 422."""
-    units = engine.release.units
-    named = unit or (body.business_unit if body is not None else None)
-    if named is None and len(units) == 1:
-        return next(iter(units))
+    units = tuple(engine.release.units)
+    named = unit or (body.business_unit if body is not None else units[0] if len(units) == 1 else None)
+    if named not in units:
+        title = f"No business unit is called {named!r}" if named else "Say for which business unit"
+        raise problem(422, "invalid-field", title, field="unit", value=named, expected=" or ".join(units))
     if body is not None and body.business_unit != named:
         title = "The body is for another business unit than the address"
         raise problem(422, "invalid-field", title, field="business_unit", value=body.business_unit, expected=named)
-    if named is None or named not in units:
-        title = f"No business unit is called {named!r}" if named else "Say for which business unit"
-        raise problem(422, "invalid-field", title, field="unit", value=named, expected=" or ".join(units))
-    return named
+    return str(named)
 
 
 def _id_of(operation: Operation[Any, Any]) -> str:
