@@ -254,7 +254,7 @@ async def _clock_retried(w: Whole, times: int, *, its_turn: bool = True) -> dict
     for _ in range(400):
         now = await w.exception_of("OPP-1001")
         run = await w.run_of("OPP-1001")
-        if now["retries"] >= times and run["state"] == "parked" and bool(now["retry_at"]) is its_turn:
+        if run and now["retries"] >= times and run["state"] == "parked" and bool(now["retry_at"]) is its_turn:
             return now
         await asyncio.sleep(0.05)
     raise AssertionError(now)

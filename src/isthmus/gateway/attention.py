@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from isthmus.gateway import mending
 from isthmus.gateway.access import Access
+from isthmus.gateway.mending import Changes, Number, number_of
 from isthmus.gateway.problems import in_words, not_found
 from isthmus.gateway.process.runs import Why, underway
 from isthmus.gateway.shapes import Approvals, ApprovalShown, Exceptions, ParkedShown, Underway
@@ -23,18 +24,9 @@ _ENDED: dict[int | str, dict[str, Any]] = {
     409: {"description": "It ended already, or cannot be done here"},
 }
 _MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such thing"}}
-Number = Annotated[str, Path(pattern=r"^([Ee][Xx]-)?[0-9]{1,12}$", examples=["EX-7"], description="its number")]
 #: registers a function as a route
 Endpoint = Callable[[Callable[..., Any]], Callable[..., Any]]
 ApprovalId = Annotated[str, Path(max_length=300, examples=["OPP-1002.deal-desk"])]
-
-
-class Changes(BaseModel):
-    """Dotted paths into the run's input, with their new values."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    changes: dict[str, Any] = Field(examples=[{"lines.1.product.number": "X-101"}], min_length=1)
 
 
 class ByHand(BaseModel):
@@ -56,11 +48,6 @@ class Comment(BaseModel):
 def shown(row: Row) -> dict[str, Any]:
     """An exception as people see it."""
     return {**row, "number": f"EX-{row['number']}"}
-
-
-def number_of(text: str) -> int:
-    """``EX-7`` or ``7``."""
-    return int(text.upper().removeprefix("EX-"))
 
 
 def add_exceptions(routes: APIRouter, engine: Engine, access: Access, wake: Callable[[], None]) -> None:

@@ -28,7 +28,7 @@ Number = Annotated[str, Path(pattern=r"^([Ee][Xx]-)?[0-9]{1,12}$", examples=["EX
 
 
 class Changes(BaseModel):
-    """Dotted paths into each run's input, with their new values."""
+    """Dotted paths into a run's input, with their new values."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -148,7 +148,7 @@ def add_care(routes: APIRouter, engine: Engine, access: Access) -> None:
         with in_words():
             if not values:
                 raise ValueError("nothing to change: name assignee, due_at or both")
-            row = await parked.assign(store, _number(number), who=caller.name, values=values)
+            row = await parked.assign(store, number_of(number), who=caller.name, values=values)
         return {**row, "number": f"EX-{row['number']}"}
 
     @routes.post(
@@ -157,7 +157,7 @@ def add_care(routes: APIRouter, engine: Engine, access: Access) -> None:
     async def comment(number: Number, body: Said, caller: Mender) -> Any:
         """Say something about it."""
         with in_words():
-            await parked.comment(store, _number(number), who=caller.name, text=body.text)
+            await parked.comment(store, number_of(number), who=caller.name, text=body.text)
         return await history(number)
 
     @routes.get(
@@ -166,7 +166,7 @@ def add_care(routes: APIRouter, engine: Engine, access: Access) -> None:
     )  # fmt: skip
     async def history(number: Number) -> Any:
         """What was done to it and said about it: who, when, before and after."""
-        rows = await store.read(lambda tx: audit.lines(tx, about=f"EX-{_number(number)}", limit=1000))
+        rows = await store.read(lambda tx: audit.lines(tx, about=f"EX-{number_of(number)}", limit=1000))
         return {"history": list(reversed(rows))}
 
 
@@ -174,5 +174,6 @@ def _mended(rows: list[Row]) -> dict[str, Any]:
     return {"exceptions": [f"EX-{row['number']}" for row in rows], "count": len(rows)}
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """``EX-7`` or ``7``."""
     return int(text.upper().removeprefix("EX-"))
