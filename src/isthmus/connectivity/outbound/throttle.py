@@ -8,7 +8,6 @@ that are left counts too: before the last one is gone, nobody asks for one too m
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from isthmus.store.transaction import Row
 
 PATIENCE_S = 1.0
 _FRESH_S = 0.2
+_LAPSES = timedelta(seconds=1)
 
 
 class Throttle:
@@ -33,7 +33,9 @@ class Throttle:
         self._store, self._connection, self._limits = store, connection, limits
         self._places = asyncio.Semaphore(limits.concurrency)
         self.breaker = CircuitBreaker(store, connection)
-        self._starts: deque[datetime] = deque()
+        #: our share of the rate: when the next call may start, and how many starts are left, a gap apart
+        self._next, self._starts_left = store.clock(), 0
+        self._reserving = asyncio.Lock()
         self._row: Row | None = None
         self._read_at: datetime | None = None
         self._left: int | None = None
@@ -122,15 +124,20 @@ class Throttle:
         now = self._store.clock()
         if not rate:
             return now
-        while self._starts and self._starts[0] < now - timedelta(seconds=1):
-            self._starts.popleft()
-        if not self._starts:
-            await self._reserve(rate, now)
-        return self._starts.popleft() if self._starts else now
-
-    async def _reserve(self, rate: float, now: datetime) -> None:
-        share = max(1, int(rate / 4))
         gap = timedelta(seconds=1 / rate)
+        if self._starts_left and self._next < now - _LAPSES:
+            lapsed = int((now - _LAPSES - self._next) / gap) + 1
+            self._next, self._starts_left = self._next + gap * lapsed, max(0, self._starts_left - lapsed)
+        while not self._starts_left:
+            async with self._reserving:
+                if not self._starts_left:
+                    await self._reserve(rate, gap, now)
+        start = self._next
+        self._next, self._starts_left = start + gap, self._starts_left - 1
+        return start
+
+    async def _reserve(self, rate: float, gap: timedelta, now: datetime) -> None:
+        share = max(1, int(rate / 4))
         row = self._row or await self._store.read(lambda tx: permits.read(tx, self._connection))
         for _ in range(50):
             free = moment(row["free_at"]) if row and row.get("free_at") else now
@@ -144,6 +151,6 @@ class Throttle:
                 )
             )
             if row is not None and row["free_at"] == instant(end):
-                self._starts.extend(starts + gap * i for i in range(share))
+                self._next, self._starts_left = starts, share
                 return
         raise Later(now + timedelta(seconds=PATIENCE_S), f"{self._connection} is at its rate limit")
