@@ -154,11 +154,16 @@ def test_a_run_keeps_the_release_it_began_with(tmp_path: Path, monkeypatch: pyte
         place.world.plan("A1", name="old")
         place.post("A1", "approvals")
         assert place.live()
-        release = _with_coin(tmp_path / "changed", mapping='/* writes: Toy */\n{"key": key, "kind": "new", "size": 1, "name": "new"}')
+        release = _with_coin(
+            tmp_path / "changed", mapping='/* writes: Toy */\n{"key": key, "kind": "new", "size": 1, "name": "new"}'
+        )
         place.people = approve_everything
         assert place.live(release=release)
         assert place.runs() == {"approvals.toy.Plan.A1": "done"}
-        assert {thing["kind"]: thing["name"] for thing in place.world.things()} == {"thing": "old", "flag": "left/right"}
+        assert {thing["kind"]: thing["name"] for thing in place.world.things()} == {
+            "thing": "old",
+            "flag": "left/right",
+        }
         place.world.plan("A2")
         place.post("A2", "approvals")
         assert place.live(release=release)

@@ -59,5 +59,6 @@ class Compensation:
 
         def mark(tx: Transaction) -> None:
             effects.change(tx, fence, row["key"], values)
+            effects.end_parts(tx, row["key"], {"state": "undone", "doubt": 0, "undone_by": values["undone_by"]})
 
         self._store.ride(mark, of=fence)

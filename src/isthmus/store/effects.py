@@ -50,6 +50,16 @@ def update(tx: Transaction, key: str, values: dict[str, Any]) -> None:
     tx.run(f"UPDATE effect SET {sets} WHERE key = :key", {**values, "key": key})
 
 
+def end_parts(tx: Transaction, key: str, values: dict[str, Any]) -> None:
+    """Change the parts of a sequence that are still open, because the whole has ended."""
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    tx.run(
+        f"UPDATE effect SET {sets} WHERE part <> '' AND state = 'intended' AND (run_id, role, operation, business_key) ="
+        " (SELECT run_id, role, operation, business_key FROM effect WHERE key = :whole)",
+        {**values, "whole": key},
+    )
+
+
 def adopt(tx: Transaction, fence: Fence, key: str, was: str) -> bool:
     """Take over an intention, with its parts, from a run that nobody holds; whether it is ours now. Raises FenceLost.
 

@@ -117,9 +117,13 @@ class Deliverer:
         """
         if d.once.probe is not None:
             return await self._look_until_clear(d)
+        self.let_land(d)
+        return None
+
+    def let_land(self, d: Delivery) -> None:
+        """Raise Later while something of this effect can still be under way."""
         if self._store.clock() < moment(d.row["clear_at"]):
             raise self._later(d)
-        return None
 
     # Sending --------------------------------------------------------------------------------------
 

@@ -96,10 +96,10 @@ class Sender:
         """Living objects under an effect's key beyond the one that was recorded, as what the operation answers."""
         bound = await self._bound_as_intended(asking, operation, row)
         d = self._delivery(asking, bound, row)
-        others = []
+        recorded, others = _recorded(bound, row), []
         for item in await self._deliverer.all_living(d):
             reference = reference_of(bound, item)
-            if reference is not None and reference.id != row["reference_id"]:
+            if reference is not None and reference.id != recorded:
                 whole = operation.answers is not Reference
                 others.append(await canonical(bound, item, self._bindings.identities) if whole else reference)
         return others
@@ -162,6 +162,7 @@ class Sender:
             return await self._sequences.play(d.asking, d.bound, d.row)
         doubtful = [row["clear_at"] for row in begun if row["state"] == "intended"]
         d.row["clear_at"] = max(doubtful, default=d.row["intended_at"])
+        self._deliverer.let_land(d)  # also where it is there: a part that comes later would be left over
         found = await self._deliverer.settle(d)
         first = next((row for row in begun if row["part"] == looked_for[1].part and row["state"] == "done"), None)
         return json.loads(first["result"]) if found is None and first is not None else found
@@ -189,6 +190,14 @@ class Sender:
         if not bound.requests.sequence and row["send_by"] is None:
             self._deliverer.prepare(d)
         return d
+
+
+def _recorded(bound: Bound, row: Row) -> str | None:
+    """The vendor's id of what an effect made. A part's row keeps the object instead."""
+    if row["reference_id"] is not None or not row["part"] or not row["result"]:
+        return None if row["reference_id"] is None else str(row["reference_id"])
+    reference = reference_of(bound, json.loads(row["result"]))
+    return reference.id if reference else None
 
 
 def _looked_for(bound: Bound) -> tuple[Once, Part] | None:
