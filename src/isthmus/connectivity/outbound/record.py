@@ -49,7 +49,7 @@ class Recorder:
     def part(self, asking: Asking, row: Row, found: Any) -> None:
         """A part of a sequence is done."""
         values = {"state": "done", "doubt": 0, "result": json.dumps(found), "ended_at": instant(self._store.clock())}
-        self._ride(asking, row["key"], {**values, "rule": row["rule"], "sends": row["sends"]})
+        self._ride(asking, row["key"], {**values, **{name: row[name] for name in ("rule", "sends", "look_at")}})
 
     def refused(self, asking: Asking, row: Row, work: ParkedWork) -> None:
         """The vendor said no, clearly."""
