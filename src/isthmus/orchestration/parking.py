@@ -8,7 +8,13 @@ from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 
 
 def park(
-    title: str, *, mend: str, error_class: str = "business", field: str | None = None, said: str | None = None
+    title: str,
+    *,
+    mend: str,
+    code: str,
+    error_class: str = "business",
+    field: str | None = None,
+    said: str | None = None,
 ) -> NoReturn:
-    """Park the run with a sentence for people, and what to do."""
-    raise Park(ParkedWork(title=title, error_class=error_class, mend=mend, field=field, said=said))
+    """Park the run with a sentence for people, and what to do. Equal reasons have an equal ``code``: one mend for all."""
+    raise Park(ParkedWork(title=title, error_class=error_class, mend=mend, code=code, field=field, said=said))

@@ -67,6 +67,7 @@ def _may_buy(debtor: Customer) -> None:
             park(
                 f"The ERP has blocked this customer for new orders ({why})",
                 mend=f"have customer {debtor.number} released in the ERP, then replay; or cancel",
+                code="order-block",
                 field="customer",
             )
 
@@ -77,6 +78,7 @@ def _has_credit(simulated: Order) -> None:
             park(
                 f"The customer's credit limit does not cover this order ({hold.reason or 'credit check not passed'})",
                 mend="raise the limit or take payments in the ERP, then replay; or cancel",
+                code="credit-limit",
                 field="customer",
             )
 

@@ -103,6 +103,7 @@ def grant_for(quote: Quote, order: Order, customer: Customer, request_number: st
         park(
             f"Line {best.id} ({best.name}) brings a support plan but does not say until when",
             mend="give the line its service dates in the CRM, then replay",
+            code="no-end-date",
             field=f"lines.{best.id}.period",
         )
     return support.EntitlementGrant(
@@ -130,6 +131,7 @@ def equal_to_the_cent(order: Order, invoice: Invoice) -> None:
         park(
             f"The invoice asks for {made.amount} {made.currency}, the order says {wanted.amount} {wanted.currency}",
             mend="void the invoice and correct what differs, then replay",
+            code="amounts-differ",
             error_class="conflict",
             field="totals.payable_amount",
         )
@@ -171,6 +173,7 @@ def _subtotals(order: Order) -> tuple[TaxSubtotal, ...]:
             park(
                 f"The ERP gave no tax category for line {line.id} ({line.name})",
                 mend="maintain the tax classification of customer and product in the ERP, then replay",
+                code="no-tax-category",
                 field=f"lines.{line.id}.tax",
             )
         kinds.setdefault(line.tax.key(), (line.tax, []))[1].append(line)

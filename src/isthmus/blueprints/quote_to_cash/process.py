@@ -41,6 +41,7 @@ async def quote_to_cash(run: Run, quote: Quote) -> Reference:
         park(
             "The quote does not say who buys",
             mend="give it an account in the CRM, then replay",
+            code="no-buyer",
             field="partners.sold_to.customer",
         )
     customer = await run.step(crm.read_customer, buyer)
@@ -72,6 +73,7 @@ async def in_stock(run: Run, quote: Quote, customer: Customer, checked: Checked)
         park(
             f"Not everything can be delivered: {short}",
             mend="receive stock, or change the quantity, then replay",
+            code="shortage",
             field="lines",
         )
     until, number = last_day(run), 0
@@ -84,6 +86,7 @@ async def in_stock(run: Run, quote: Quote, customer: Customer, checked: Checked)
         park(
             "Stock did not come in time",
             mend="receive stock, or change the quantity or the date, then replay",
+            code="shortage-in-time",
             field="lines",
         )
     return checked
@@ -104,6 +107,7 @@ async def agreed(run: Run, quote: Quote, checked: Checked) -> None:
             park(
                 checked.price_difference,
                 mend="agree on the price in the CRM or correct it in the ERP, then replay",
+                code="price",
                 field="lines",
             )
         decision = await run.approval("deal-desk", about=checked.price_difference, within=days(5), key="price")

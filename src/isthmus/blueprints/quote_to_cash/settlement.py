@@ -19,6 +19,7 @@ async def invoice_numbering(run: Run, legal: Invoice) -> Reference:
         park(
             f"Invoice {legal.number} stands in the ledger, but nobody asked for its money ({key})",
             mend="see whether the order was made by hand; link or skip it",
+            code="nobody-asked",
             error_class="missing",
         )
     invoice = asked[0]
@@ -27,6 +28,7 @@ async def invoice_numbering(run: Run, legal: Invoice) -> Reference:
         park(
             f"The ledger's invoice {legal.number} is {theirs.amount} {theirs.currency}, we ask for {ours.amount} {ours.currency}",
             mend="correct one of the two by a credit note, then replay",
+            code="ledger-differs",
             error_class="conflict",
             field="totals.payable_amount",
         )
@@ -44,6 +46,7 @@ async def request_number_of(run: Run, legal: Invoice) -> str:
         park(
             f"Invoice {legal.number} names no order",
             mend="it was not made from an order of ours; skip it",
+            code="no-order",
             error_class="missing",
         )
     found = await run.step(erp.read_order, Reference(connection=legal.source.connection, type="order", id=order.number))
@@ -68,6 +71,7 @@ async def told(run: Run, key: str, **news: object) -> None:
         park(
             f"No quote is called {number!r}",
             mend="see whether it was deleted; skip this",
+            code="no-quote",
             error_class="missing",
             field="request_number",
         )
