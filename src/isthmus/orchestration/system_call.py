@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from typing import Any
@@ -21,7 +22,7 @@ NAME = "system-call"
 
 
 class SystemCall(BaseModel):
-    """What was asked: a role's operation with its canonical argument. ``number`` is the caller's key for it."""
+    """What was asked: a role's operation with its canonical argument. ``number`` is its business key."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +49,8 @@ async def ask_system(
     who: str, traceparent: str | None = None,
 ) -> str:  # fmt: skip
     """Write a system call as a run that is due now, unless one stands under the caller's key; the run's id."""
-    number = key or uuid.uuid4().hex
+    # short enough for any vendor's field, and never somebody's number of an order
+    number = f"API-{hashlib.sha256((key or uuid.uuid4().hex).encode()).hexdigest()[:24]}"
     call = SystemCall(
         number=number,
         business_unit=unit,
