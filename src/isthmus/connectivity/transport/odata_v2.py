@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 QUOTES = "'"
@@ -27,10 +28,14 @@ def in_literal(text: str) -> str:
 
 
 def unwrap(body: Any, raw: bytes) -> Any:
-    """The body without its ``d``; ``results``, ``__next`` and ``__count`` stay; dates become ISO text."""
+    """The body without its ``d``; ``results``, ``__next`` and ``__count`` stay; dates become ISO text, in place."""
     if isinstance(body, dict) and len(body) == 1 and "d" in body:
         body = body["d"]
-    return _with_iso_dates(body) if b"Date(" in raw else body
+    if b"Date(" not in raw:
+        return body
+    around = [body]
+    _make_iso(around, enumerate(around))
+    return around[0]
 
 
 def iso_date(text: str) -> str:
@@ -40,11 +45,17 @@ def iso_date(text: str) -> str:
     """
     if not (found := _DATE.fullmatch(text)):
         return text
+    return _iso(int(found[1]), found[2] is not None) or text
+
+
+@lru_cache(maxsize=1024)
+def _iso(milliseconds: int, offset: bool) -> str:
+    """The text of an instant, or empty text where it is beyond the calendar. Bodies are full of the same days."""
     try:
-        moment = _EPOCH + timedelta(milliseconds=int(found[1]))
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
     except OverflowError:
-        return text
-    if found[2] is None and moment.time() == datetime.min.time():
+        return ""
+    if not offset and moment.time() == datetime.min.time():
         return moment.date().isoformat()
     precision = "milliseconds" if moment.microsecond else "seconds"
     return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
@@ -58,12 +69,17 @@ def service_root(path: str) -> str:
     return "/".join([*segments, ""])
 
 
-def _with_iso_dates(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _with_iso_dates(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_iso_dates(inner) for inner in value]
-    return iso_date(value) if isinstance(value, str) and value.startswith("/Date(") else value
+def _make_iso(holder: Any, places: Iterable[tuple[Any, Any]]) -> None:
+    """Replace every date in a dict or list that was just parsed, and in what it holds."""
+    for place, value in places:
+        kind = type(value)
+        if kind is str:
+            if value[:6] == "/Date(":
+                holder[place] = iso_date(value)
+        elif kind is dict:
+            _make_iso(value, value.items())
+        elif kind is list:
+            _make_iso(value, enumerate(value))
 
 
 class CsrfToken:

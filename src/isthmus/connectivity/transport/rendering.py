@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -79,13 +80,13 @@ def _path(address: str, query: Mapping[str, str], context: Mapping[str, Any], tr
                     expected="a name or number",
                 )
             )
-        return quote(protocol.in_literal(text) if quoted else text, safe="")
+        return _quoted(protocol.in_literal(text) if quoted else text, "")
 
     def literally(text: str) -> str:
-        return quote(text, safe=_PATH_SAFE)
+        return _quoted(text, _PATH_SAFE)
 
     def in_value(text: str, quoted: bool) -> str:
-        return quote(protocol.in_literal(text) if quoted else text, safe="")
+        return _quoted(protocol.in_literal(text) if quoted else text, "")
 
     path = fill(template, context, what=what, quote=in_path, literal=literally, quotes=protocol.QUOTES)
     pairs = (
@@ -93,12 +94,18 @@ def _path(address: str, query: Mapping[str, str], context: Mapping[str, Any], tr
     )
     for name, text in query.items():
         value = fill(text, context, what=what, quote=in_value, literal=_query_text, quotes=protocol.QUOTES)
-        pairs.append(f"{quote(name, safe='$[]')}={value}")
+        pairs.append(f"{_quoted(name, '$[]')}={value}")
     return f"{path}?{'&'.join(pairs)}" if pairs else path
 
 
 def _query_text(text: str) -> str:
-    return quote(text, safe=_QUERY_SAFE)
+    return _quoted(text, _QUERY_SAFE)
+
+
+@lru_cache(maxsize=2048)
+def _quoted(text: str, safe: str) -> str:
+    """Percent-encoded; the long texts of queries come again with every call."""
+    return quote(text, safe=safe)
 
 
 def _with_query(path: str, mapped: Any, what: str) -> str:
@@ -109,7 +116,7 @@ def _with_query(path: str, mapped: Any, what: str) -> str:
         if not isinstance(mapped, Mapping):
             raise TypeError("the mapping gives no object, but a query has named parameters")
         given = {name: value for name, value in mapped.items() if value is not None}
-        parameters = [f"{quote(name, safe='$[]')}={_query_text(text)}" for name, text in rest.pairs(given)]
+        parameters = [f"{_quoted(name, '$[]')}={_query_text(text)}" for name, text in rest.pairs(given)]
     except TypeError as error:
         raise _unmapped(what, error) from None
     return path + ("&" if "?" in path else "?") + "&".join(parameters) if parameters else path

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -22,24 +23,43 @@ def form(body: Mapping[str, Any]) -> bytes:
 
     None becomes empty text (which clears a field), a bool ``true`` or ``false``; empty lists and objects say nothing.
     """
-    return "&".join(f"{quote_plus(name, safe='[]')}={quote_plus(text)}" for name, text in pairs(body)).encode()
+    return "&".join([f"{_name(name)}={_text(text)}" for name, text in pairs(body)]).encode()
 
 
-def pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def pairs(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The fields of a value by names with brackets, as ``form`` writes them. Raises TypeError."""
-    if isinstance(value, Mapping):
+    found: list[tuple[str, str]] = []
+    for name, inner in value.items():
+        _collect(str(name), inner, found)
+    return found
+
+
+def _collect(name: str, value: Any, found: list[tuple[str, str]]) -> None:
+    if isinstance(value, str):
+        found.append((name, str(value)))
+    elif value is None:
+        found.append((name, ""))
+    elif isinstance(value, dict):
         for key, inner in value.items():
-            yield from pairs(inner, f"{name}[{key}]" if name else str(key))
+            _collect(f"{name}[{key}]", inner, found)
     elif isinstance(value, list | tuple):
         for number, inner in enumerate(value):
-            yield from pairs(inner, f"{name}[{number}]")
-    elif value is None:
-        yield name, ""
+            _collect(f"{name}[{number}]", inner, found)
     elif isinstance(value, bool):
-        yield name, "true" if value else "false"
+        found.append((name, "true" if value else "false"))
+    elif isinstance(value, int):
+        found.append((name, str(value)))
     elif isinstance(value, float):
-        yield name, str(plain_number(value))
-    elif isinstance(value, str | int):
-        yield name, str(value)
+        found.append((name, str(plain_number(value))))
     else:
         raise TypeError(f"{name} is a {type(value).__name__}, which has no place in a form; give it as text")
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    return quote_plus(name, safe="[]")
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> str:
+    return quote_plus(text)

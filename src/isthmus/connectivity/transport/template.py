@@ -37,16 +37,15 @@ def fill(
     quoted literal there. Raises Rejected for a placeholder without a value, or with one that is no single value,
     unless ``missing`` is to stand there instead.
     """
-    parts = _parts(template)
+    parts = _parts(template, quotes)
     if len(parts) == 1:
         return literal(template)
-    filled, opened = [], ""
-    for number, part in enumerate(parts):
+    filled = []
+    for number, (part, opened) in enumerate(parts):
         if number % 2 == 0:
-            opened = _still_open(part, opened, quotes)
             filled.append(literal(part))
         else:
-            filled.append(quote(_value(part, context, what, missing), bool(opened)))
+            filled.append(quote(_value(part, context, what, missing), opened))
     return "".join(filled)
 
 
@@ -60,8 +59,14 @@ def header_value(text: str, *, name: str, what: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _parts(template: str) -> tuple[str, ...]:
-    return tuple(_PLACEHOLDER.split(template))
+def _parts(template: str, quotes: str) -> tuple[tuple[str, bool], ...]:
+    """Literals and placeholders by turns, each with whether a quoted literal is open there."""
+    parts, opened = [], ""
+    for number, part in enumerate(_PLACEHOLDER.split(template)):
+        if number % 2 == 0:
+            opened = _still_open(part, opened, quotes)
+        parts.append((part, bool(opened)))
+    return tuple(parts)
 
 
 def _still_open(text: str, opened: str, quotes: str) -> str:
@@ -78,16 +83,16 @@ def _value(path: str, context: Mapping[str, Any], what: str, missing: str | None
     """The text of the value at the dotted ``path`` (``units.0.code``)."""
     found: Any = context
     for name in path.split("."):
-        if isinstance(found, Mapping):
+        if type(found) is dict or isinstance(found, Mapping):
             found = found.get(name)
         elif isinstance(found, list) and name.isdigit() and int(name) < len(found):
             found = found[int(name)]
         else:
             found = None
-    if isinstance(found, bool):
-        return "true" if found else "false"
     if isinstance(found, str) and found:
         return str(found)
+    if isinstance(found, bool):
+        return "true" if found else "false"
     if isinstance(found, int | float):
         return str(plain_number(found) if isinstance(found, float) else found)
     if missing is not None:
