@@ -154,7 +154,6 @@ def write_landscape(
         "connections": connections,
         "business_units": sample["business_units"],
         "fields": {path: dict(entry) for path, entry in fields.items()},
-        "fields": dict(fields),
     }
     (landscape / "isthmus.yaml").write_text(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), "utf-8")
     return landscape
