@@ -279,13 +279,14 @@ class Life:
         raise AssertionError(f"it does not come to rest: {self.place.runs()}, {self.points.names[-20:]}")
 
     async def turn(self, at_once: int = 1) -> int:
-        """Claim and play once; how many runs were played."""
+        """Claim and play once; how many runs were played, or messages dealt with."""
+        waiting = await self.store.read(_messages)
         taken = await self.worker.claim(at_once)
         if len(taken) == 1:
             await self.worker.play_one(taken[0])
         elif taken:
             await asyncio.gather(*(self.worker.play_one(row) for row in taken))
-        return len(taken)
+        return len(taken) or waiting - await self.store.read(_messages)
 
     async def deliver(self) -> None:
         """The vendor sends every message that was not acknowledged yet, and may send it again."""
@@ -341,6 +342,10 @@ def _late(call: Call) -> Any:
     from tests.support.toy import Fault
 
     return Fault("late", on=f"{call.method} things", delay_s=4.0)
+
+
+def _messages(tx: Transaction) -> int:
+    return int(tx.value("SELECT count(*) AS n FROM message WHERE state = 'new'"))
 
 
 def _next(tx: Transaction) -> str | None:
@@ -404,5 +409,16 @@ def _template() -> Path:
     return path
 
 
-__all__ = ["Killed", "Life", "Place", "Points", "approve_everything", "effects", "exceptions", "json", "kill_everywhere", "runs"]
+__all__ = [
+    "Killed",
+    "Life",
+    "Place",
+    "Points",
+    "approve_everything",
+    "effects",
+    "exceptions",
+    "json",
+    "kill_everywhere",
+    "runs",
+]
 _ = datetime

@@ -149,11 +149,10 @@ class World:
         self._late: list[tuple[datetime, Callable[[], object]]] = []
         self._lock = threading.RLock()
 
-    def plan(self, number: str, **values: Any) -> dict[str, Any]:
-        """Put a plan there."""
-        self.plans[number] = {"id": number, "number": number, "name": "", "size": 1, "party": "P1", "allowed": True}
-        self.plans[number] |= values
-        return self.plans[number]
+    def plan(self, id_: str, **values: Any) -> dict[str, Any]:
+        """Put a plan there; its number is its id if nothing else is said."""
+        self.plans[id_] = {"id": id_, "number": id_, "name": "", "size": 1, "party": "P1", "allowed": True} | values
+        return self.plans[id_]
 
     def fault(self, kind: str, **values: Any) -> Fault:
         """Have something go wrong."""
