@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from isthmus.model.problems import MEDIA_TYPE, PROBLEMS_AT, IsthmusError, Problem, problems_in
+from isthmus.model.problems import MAP_IT, MEDIA_TYPE, PROBLEMS_AT, IsthmusError, Problem, problems_in
 from isthmus.store.transaction import StoreUnavailable
 
 log = logging.getLogger("isthmus.gateway")
@@ -98,6 +98,13 @@ def _not_as_described(errors: Sequence[Any]) -> Problem:
         return Problem(type=PROBLEMS_AT + "not-readable", title=title, status=400, field="body", expected=expected)
     # the first part of a location is where in the request: body, query, path, header
     found = problems_in([cast(ErrorDetails, {**each, "loc": tuple(each["loc"][1:])}) for each in errors])
-    if len(found) == 1:
-        return found[0]
-    return found[0].model_copy(update={"problems": tuple(found)})
+    return for_callers(found[0] if len(found) == 1 else found[0].model_copy(update={"problems": tuple(found)}))
+
+
+def for_callers(found: Problem) -> Problem:
+    """The same problem without advice for whoever writes mappings."""
+    parts = tuple(for_callers(each) for each in found.problems)
+    detail = found.detail and found.detail.replace(f"; {MAP_IT}", "")
+    return found.model_copy(
+        update={"problems": parts, "detail": detail, "mend": None if found.mend == MAP_IT else found.mend}
+    )

@@ -15,6 +15,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 PROBLEMS_AT = "https://isthmus.dev/problems/"
 MEDIA_TYPE = "application/problem+json"
 _SHOWN = 200
+#: the remedy for whoever writes mappings; a caller of the API just gives the value
+MAP_IT = "map it, or give it a fixed value"
 
 
 class Problem(BaseModel):
@@ -44,9 +46,9 @@ class Problem(BaseModel):
 
     def to_json(self) -> dict[str, Any]:
         """The body of an ``application/problem+json`` answer: absent members left out."""
-        found = self.model_dump(mode="json", exclude_none=True)
-        if not self.problems:
-            del found["problems"]
+        found = self.model_dump(mode="json", exclude_none=True, exclude={"problems"})
+        if self.problems:
+            found["problems"] = [each.to_json() for each in self.problems]
         return found
 
 
@@ -125,7 +127,7 @@ def _problem(found: ErrorDetails) -> Problem:
     value = None if found["input"] is None else _shown(found["input"])
     if found["type"] == "missing":
         expected, verdict, value = "a value", "is missing", None
-        mend = mend or "map it, or give it a fixed value"
+        mend = mend or MAP_IT
     elif found["type"] == "extra_forbidden":
         expected, verdict = "no such field", "is no field of the model"
         mend = mend or "correct its name, or declare it under extensions"

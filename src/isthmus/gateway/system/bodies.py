@@ -7,8 +7,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 
-from isthmus.gateway.problems import problem
-from isthmus.model.problems import InvalidObject
+from isthmus.gateway.problems import for_callers, problem
+from isthmus.model.problems import InvalidObject, IsthmusError
 
 
 class CanonicalBody:
@@ -31,7 +31,8 @@ class CanonicalBody:
             if first["type"] == "json_invalid":
                 title = f"The body is no JSON: {first.get('ctx', {}).get('error', 'it cannot be read')}"
                 raise problem(400, "not-readable", title, field="body", expected="well-formed JSON") from None
-            raise InvalidObject(error, self.takes.__name__.lower()) from None
+            wrong = InvalidObject(error, self.takes.__name__.lower())
+            raise IsthmusError(for_callers(wrong.problem)) from None
 
 
 def body_of(route: APIRoute) -> type[BaseModel] | None:
