@@ -87,9 +87,14 @@ class Poller:
         call: Call | None = wire.render(Request(request=channel.request, query=channel.query), context)
         new = 0
         while call is not None:
-            async with self._engine.throttles[connection].permit():
+            gate = self._engine.throttles[connection]
+            async with gate.permit():
                 answer = await wire.send(call, timeout_s=30)
+            if (budget := wire.budget(answer)) is not None:
+                gate.heed(budget)
             if (failure := wire.failure(answer, context)) is not None:
+                if failure.error_class == "limit":
+                    gate.block(failure.pause_s or 1.0)
                 log.warning("poll of %s %s: %s %s", connection, name, failure.status, failure.message)
                 await self._keep(connection, name, None, None, done=True)
                 return new
