@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from time import monotonic
@@ -25,6 +26,7 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _AGENT = f"Isthmus/{__version__}"
 _CSRF_S = 20.0
 _SHORTEST_SECRET = 4
+_RENEWALS_MAX = {"sign in": 3, "fetch token": 1}
 
 
 class Connection:
@@ -89,19 +91,20 @@ class Connection:
     async def send(self, call: Call, *, timeout_s: float, send_by: datetime | None = None) -> Answer:
         """Sign ``call``, send it, and read the whole answer, all within ``timeout_s`` seconds.
 
-        A sign-in that ran out and a CSRF token that is required are renewed, once each, and the call is sent again:
-        both answers mean that nothing has happened. With ``send_by`` the clock is looked at right before the first
+        A sign-in that ran out and a CSRF token that is required are renewed, and the call is sent again: both answers
+        mean that nothing has happened. A new sign-in may run out too, since all workers share it; so it is renewed a
+        few times. With ``send_by`` the clock is looked at right before the first
         byte. Raises NotSent (nothing was written; SignInRefused where we are not let in) or NoAnswer (doubt).
         """
         end = monotonic() + timeout_s
-        renewed: set[str] = set()
+        renewed: Counter[str] = Counter()
         while True:
             signed = await self._sign_in.current(min(timeout_s, end - monotonic()))
             answer, token = await self._attempt(call, signed, end, send_by)
             remedy = self._remedy(answer)
-            if remedy is None or remedy in renewed:
+            if remedy is None or renewed[remedy] >= _RENEWALS_MAX[remedy]:
                 return answer
-            renewed.add(remedy)
+            renewed[remedy] += 1
             if remedy == "sign in":
                 if await self._sign_in.refused(signed):
                     self._wire.forget_cookies()

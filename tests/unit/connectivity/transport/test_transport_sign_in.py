@@ -210,11 +210,25 @@ async def test_a_refused_session_is_renewed_once_and_the_call_sent_again(connect
     assert sent == [("POST", "/v1/x", b"{}")] * 3
 
 
-async def test_a_vendor_that_refuses_every_session_is_asked_twice(connect: Any, vendor: Any) -> None:
+async def test_a_new_session_that_ran_out_at_once_is_renewed_too(connect: Any, vendor: Any) -> None:
+    """All workers share one sign-in: what ends it for one of them ends it for those who have just renewed it."""
+    tokens = iter(("t1", "t2", "t3"))
+
+    def answer(seen: Any) -> tuple[int, dict[str, Any]]:
+        if seen.path == "/oauth/token":
+            return 200, {"access_token": next(tokens)}
+        return (200, {}) if seen.headers["authorization"] == "Bearer t3" else (401, {"error": {}})
+
+    vendor.answer = answer
+    connection = connect(vendor.url, auth=CLIENT, settings=SETTINGS)
+    assert (await connection.send(POST, timeout_s=5)).status == 200
+
+
+async def test_a_vendor_that_refuses_every_session_is_asked_a_few_times(connect: Any, vendor: Any) -> None:
     vendor.answer = lambda seen: (200, {"access_token": "t"}) if seen.path == "/oauth/token" else (401, {"error": {}})
     connection = connect(vendor.url, auth=CLIENT, settings=SETTINGS)
     assert (await connection.send(POST, timeout_s=5)).status == 401
-    assert [seen.path for seen in vendor.seen] == ["/oauth/token", "/v1/x"] * 2
+    assert [seen.path for seen in vendor.seen] == ["/oauth/token", "/v1/x"] * 4
 
 
 async def test_a_rule_may_name_the_lost_session(connect: Any, vendor: Any) -> None:
