@@ -22,10 +22,10 @@ class CircuitBreaker:
         self._store, self._connection = store, connection
         self._failures = 0
 
-    async def check(self, row: Row | None) -> None:
-        """Raise Later while the breaker is open. After its pause one call tries for all; the others hear how it went."""
+    async def check(self, row: Row | None) -> bool:
+        """Raise Later while the breaker is open. True for the one call that tries for all, once the pause is over."""
         if not row or not row["open_until"]:
-            return
+            return False
         now, was = self._store.clock(), row["open_until"]
         if moment(was) > now:
             raise Later(moment(was), f"{self._connection} is down; calls are paused")
@@ -33,6 +33,7 @@ class CircuitBreaker:
         if not await self._store.write(lambda tx: permits.try_again(tx, self._connection, was=was, until=until)):
             raise Later(now + timedelta(seconds=_TRIED_S), f"{self._connection} was down; one call tries it now")
         self._failures += 1
+        return True
 
     def failed(self) -> None:
         """A call failed because the vendor is down or out of reach."""

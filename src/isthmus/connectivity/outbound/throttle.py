@@ -84,16 +84,17 @@ class Throttle:
     async def _opened(self) -> None:
         """Return when a call may begin. Raises Later."""
         start: datetime | None = None
+        tries = False
         while True:
-            row, now = await self._looked(), self._store.clock()
-            await self.breaker.check(row)
-            closed_until, why = self._closed(row, now)
+            row = await self._looked()
+            tries = tries or await self.breaker.check(row)
+            closed_until, why = self._closed(row, self._store.clock())
             if closed_until is None:
                 start = start or await self._start()
-                if start <= now:
+                if start <= self._store.clock():
                     break
                 closed_until, why = start, "is at its rate limit"
-            pause = (closed_until - now).total_seconds()
+            pause = (closed_until - self._store.clock()).total_seconds()
             if pause > PATIENCE_S:
                 raise Later(closed_until, f"{self._connection} {why}")
             await self._store.sleep(pause)
