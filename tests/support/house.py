@@ -67,9 +67,10 @@ class House(Whole):
         change: Callable[[str], str] | None = None,
         anonymous: str | None = None,
         workers: int = 1,
+        engines: int = 1,
     ) -> None:
         self.release, self.clock = sample_release(change), MovableClock()
-        self._anonymous, self._count = anonymous, workers
+        self._anonymous, self._count, self._engines = anonymous, workers, max(engines, workers)
         if sandbox is not None:
             self.sandbox = sandbox
         self.told = environment(sandbox) if sandbox else _NOWHERE
@@ -83,7 +84,7 @@ class House(Whole):
             self._patch.setenv(name, value)
         self.settings = {name: self.release.secret_settings(name) for name in self.release.connections}
         self.store = Store(f"sqlite:///{self.database}", self.clock)
-        self.engines = [Engine(self.store, self.release, self.settings) for _ in range(max(1, self._count))]
+        self.engines = [Engine(self.store, self.release, self.settings) for _ in range(self._engines)]
         self.engine = self.engines[0]
         self.workers = [Worker(engine) for engine in self.engines[: self._count]]
         await self.store.write(self._put_key)
