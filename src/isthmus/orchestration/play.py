@@ -134,7 +134,7 @@ class Player:
                 return None
             values = {
                 **about(found, row["subject"]),
-                "input": found.model_dump_json(exclude_none=True),
+                "input": asking.writings.of(found).text,
                 "traceparent": row["traceparent"],
             }
             row.update(values)

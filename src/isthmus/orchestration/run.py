@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
-from isthmus.connectivity.outbound.send import Sender, arguments_hash
+from isthmus.connectivity.outbound.send import Sender
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.model import PartySnapshot
 from isthmus.orchestration.approval import Decision, approval_row
@@ -30,7 +30,6 @@ from isthmus.store.transaction import Row, Transaction
 Asked = TypeVar("Asked", bound=BaseModel)
 Answered = TypeVar("Answered")
 T = TypeVar("T")
-_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class Ask:
@@ -173,7 +172,7 @@ class Run:
         )
 
     async def _read(self, what: Any, arguments: tuple[Any, ...], title: str, key: str) -> Any:
-        hash_ = arguments_hash([_plain(argument) for argument in arguments])
+        hash_ = self._asking.writings.hash_of(arguments)
         known = self._memory.get((title, key))
         answers = _answers(what)
         if known is not None and known["arguments_hash"] == hash_ and self._holds(known):
@@ -268,9 +267,3 @@ def _answers(what: Any) -> TypeAdapter[Any]:
         found: Any = what.answers
         return TypeAdapter(tuple[found, ...] if what.many else found | None)
     return TypeAdapter(typing.get_type_hints(what).get("return", Any))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_none=True)
-    return _ANY.dump_python(value, mode="json")

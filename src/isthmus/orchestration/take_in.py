@@ -17,7 +17,7 @@ from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.system_api.roles import ROLES
-from isthmus.landscape.release import ConnectionPlan, Release
+from isthmus.landscape.release import ConnectionPlan
 from isthmus.mapping.errors import MappingError
 from isthmus.model import Reference
 from isthmus.model.problems import InvalidObject
@@ -51,7 +51,7 @@ class TakeIn:
             found = await self._read(asking, plan, take.read, run)
         else:
             found = await self._translate(asking, plan, take, takes, json.loads(run["hint"]))
-        if found is None or not _wanted(asking.release, take, found) or await self._old_news(asking, take, found):
+        if found is None or not _wanted(asking, take, found) or await self._old_news(asking, take, found):
             return None
         if not isinstance(found, takes):
             raise TypeError(
@@ -67,7 +67,7 @@ class TakeIn:
             return False
         before = await self._store.read(lambda tx: runs.input_before(tx, run))
         anew = asking.release.expression(take.anew)
-        now = anew(found.model_dump(mode="json", exclude_none=True))
+        now = anew(asking.writings.of(found).value())
         return before is not None and anew(json.loads(before)) == now
 
     async def _read(self, asking: Asking, plan: ConnectionPlan, name: str, run: Row) -> Any:
@@ -120,8 +120,8 @@ def subject_reference(subject: str) -> Reference:
     return Reference(connection=connection, type=type_ or "object", id=id_)
 
 
-def _wanted(release: Release, take: Take, found: BaseModel) -> bool:
-    return take.only is None or bool(release.expression(take.only)(found.model_dump(mode="json", exclude_none=True)))
+def _wanted(asking: Asking, take: Take, found: BaseModel) -> bool:
+    return take.only is None or bool(asking.release.expression(take.only)(asking.writings.of(found).value()))
 
 
 def _unknown_event(plan: ConnectionPlan, run: Row) -> ParkedWork:

@@ -16,6 +16,7 @@ from isthmus.catalogue.connector import Operation as Requests
 from isthmus.connectivity.identity import Identities
 from isthmus.connectivity.outbound.connections import Connections
 from isthmus.connectivity.outbound.outcome import Park, ParkedWork
+from isthmus.connectivity.outbound.written import Writings, Written
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.transport.connection import Connection
 from isthmus.landscape.release import ConnectionPlan, Release
@@ -34,6 +35,7 @@ class Asking:
     round: int = 1
     step: str = ""
     zone: str = "UTC"
+    writings: Writings = field(default_factory=Writings)
 
     @property
     def key(self) -> str:
@@ -53,6 +55,7 @@ class Bound:
     requests: Requests
     connection: Connection
     release: Release
+    written: Written
     context: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -77,13 +80,13 @@ class Bindings:
 
     def __init__(self, connections: Connections, identities: Identities) -> None:
         self.connections, self.identities = connections, identities
-        self._settings: dict[tuple[str, str], dict[str, str]] = {}
+        self._same: dict[tuple[str, str], dict[str, Any]] = {}
 
     async def bind(
         self,
         asking: Asking,
         operation: Operation[Any, Any],
-        arguments: dict[str, Any],
+        written: Written,
         key: str,
         now: datetime,
         at: str | None = None,
@@ -107,17 +110,17 @@ class Bindings:
                     operation=str(operation),
                 )
             ) from None
-        bound = Bound(operation, plan, requests, self.connections.of(asking.release, plan.name), asking.release)
+        bound = Bound(
+            operation, plan, requests, self.connections.of(asking.release, plan.name), asking.release, written
+        )
         unit = asking.release.units.get(asking.unit)
         zone = unit.business_unit.time_zone if unit else "UTC"
         bound.context = {
-            "input": arguments,
+            "input": written.value(),
             "key": key,
-            "settings": self._public_settings(asking.release, plan.name),
             "values": unit.values if unit else {},
             "unit": asking.unit,
-            "units": release_units(asking.release),
-            "texts": texts_of(plan),
+            **self._fixed(asking.release, plan),
             "ids": {},
             "parts": {},
             "today": now.astimezone(ZoneInfo(zone)).date().isoformat(),
@@ -125,11 +128,13 @@ class Bindings:
         bound.context["ids"] = await self._ids(bound)
         return bound
 
-    def _public_settings(self, release: Release, connection: str) -> dict[str, str]:
-        key = (release.id, connection)
-        if key not in self._settings:
-            self._settings[key] = release.public_settings(connection)
-        return self._settings[key]
+    def _fixed(self, release: Release, plan: ConnectionPlan) -> dict[str, Any]:
+        """What contexts of one connection have in common."""
+        key = (release.id, plan.name)
+        if key not in self._same:
+            settings, units = release.public_settings(plan.name), release_units(release)
+            self._same[key] = {"settings": settings, "units": units, "texts": texts_of(plan)}
+        return self._same[key]
 
     async def _ids(self, bound: Bound) -> dict[str, str]:
         ids: dict[str, str] = {}

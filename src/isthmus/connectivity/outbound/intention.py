@@ -5,10 +5,8 @@ Key = role, operation, business key with its generation, part. The row is the me
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import timedelta
-from typing import Any
 
 from isthmus.connectivity.outbound.binding import Asking, Bound
 from isthmus.connectivity.outbound.outcome import CancelAsked, Later, Park, ParkedWork
@@ -83,9 +81,7 @@ class Intentions:
             raise Later(at, f"{standing['run_id']} is doing it now")
         standing["run_id"] = fence.run_id
 
-    def row(
-        self, asking: Asking, bound: Bound, effect_key: str, part: str, arguments: dict[str, Any], undo: str | None
-    ) -> Row:
+    def row(self, asking: Asking, bound: Bound, effect_key: str, part: str, undo: str | None) -> Row:
         """A new intention; its window and request are the deliverer's."""
         assert asking.run is not None
         return {
@@ -103,8 +99,8 @@ class Intentions:
             "state": "intended",
             "round": asking.round,
             "attempt": 1,
-            "arguments_hash": arguments_hash(arguments),
-            "arguments": json.dumps(arguments, ensure_ascii=False),
+            "arguments_hash": bound.written.hash,
+            "arguments": bound.written.text,
             "request": None,
             "doubt": 1,
             "intended_at": instant(self._store.clock()),
@@ -117,12 +113,6 @@ class Intentions:
             "look_at": None,
             "undo": undo,
         }
-
-
-def arguments_hash(arguments: Any) -> str:
-    """SHA-256 of the canonical arguments: sorted keys, absent keys dropped."""
-    text = json.dumps(arguments, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def differs(bound: Bound, standing: Row, row: Row) -> bool:

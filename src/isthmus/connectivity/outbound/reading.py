@@ -36,8 +36,8 @@ class Reader:
         self, asking: Asking, operation: Operation[Any, Any], argument: BaseModel, *, at: str | None = None
     ) -> Any:
         """The canonical object(s), or None where there is none; ``at`` names a connection. Raises Park or Later."""
-        arguments = argument.model_dump(mode="json", exclude_none=True)
-        bound = await self._bindings.bind(asking, operation, arguments, asking.key, self._store.clock(), at)
+        written = asking.writings.of(argument)
+        bound = await self._bindings.bind(asking, operation, written, asking.key, self._store.clock(), at)
         objects = await self._found(asking, bound)
         if operation.many:
             made = [await self.canonical(bound, item) for item in _items(objects)]

@@ -15,11 +15,12 @@ from pydantic import BaseModel
 from isthmus.catalogue.connector import Once, Part, Request
 from isthmus.connectivity.outbound.binding import Asking, Bindings, Bound
 from isthmus.connectivity.outbound.effect import Deliverer, Delivery, RefusedThere
-from isthmus.connectivity.outbound.intention import Intentions, arguments_hash, conflict, differs
+from isthmus.connectivity.outbound.intention import Intentions, conflict, differs
 from isthmus.connectivity.outbound.naming import known_by, reference_of
 from isthmus.connectivity.outbound.reading import Reader, canonical
 from isthmus.connectivity.outbound.record import Recorder
 from isthmus.connectivity.outbound.sequence import Sequences
+from isthmus.connectivity.outbound.written import Written
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.model import Reference
 from isthmus.store import effects
@@ -52,20 +53,20 @@ class Sender:
 
         Raises Park, Later, CancelAsked, FenceLost.
         """
-        arguments = argument.model_dump(mode="json", exclude_none=True)
+        written = asking.writings.of(argument)
         effect_key = f"{operation}/{key}"
         row = (known or {}).get(effect_key)
         if row is not None and row["state"] == "done":
-            return self._remembered(operation, row, arguments_hash(arguments))
-        bound = await self._bindings.bind(asking, operation, arguments, key, self._store.clock())
+            return self._remembered(operation, row, written.hash)
+        bound = await self._bindings.bind(asking, operation, written, key, self._store.clock())
         if operation.per == "object" and (there := await self._there_already(asking, bound, argument)) is not None:
             if row is not None and row["state"] == "intended":
                 self._recorder.there(asking, bound, row, there)
             return there
-        d = self._delivery(asking, bound, self._intentions.row(asking, bound, effect_key, "", arguments, undo))
+        d = self._delivery(asking, bound, self._intentions.row(asking, bound, effect_key, "", undo))
         standing, d.fresh = await self._intentions.stand(asking, bound, d.row)
         if standing["state"] == "done":
-            return self._remembered(operation, standing, arguments_hash(arguments))
+            return self._remembered(operation, standing, written.hash)
         if differs(bound, standing, d.row):
             standing = await self._with_other_values(asking, bound, standing, d.row)
         d.row = standing
@@ -105,8 +106,8 @@ class Sender:
         return others
 
     async def _bound_as_intended(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> Bound:
-        arguments = json.loads(row["arguments"])
-        return await self._bindings.bind(asking, operation, arguments, row["business_key"], self._store.clock())
+        written = Written(row["arguments"], row["arguments_hash"])
+        return await self._bindings.bind(asking, operation, written, row["business_key"], self._store.clock())
 
     # Finding what is there ------------------------------------------------------------------------
 
@@ -206,6 +207,3 @@ def _looked_for(bound: Bound) -> tuple[Once, Part] | None:
         if part.once is not None and part.once.probe is not None:
             return part.once, part
     return None
-
-
-__all__ = ["Sender", "arguments_hash"]
