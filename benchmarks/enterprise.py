@@ -60,7 +60,10 @@ class Books:
         wrong = 0
         for invoice in finished:
             order = self.orders[invoice["metadata"]["request_number"]][0]
-            wrong += sum(_cents(i["NetAmount"]) + _cents(i["TaxAmount"]) for i in order["to_Item"]["results"]) != invoice["total"]
+            wrong += (
+                sum(_cents(i["NetAmount"]) + _cents(i["TaxAmount"]) for i in order["to_Item"]["results"])
+                != invoice["total"]
+            )
         return {
             "calls": self.calls,
             "orders": orders,
@@ -146,7 +149,9 @@ class Enterprise:
     def _simulate(self, _path: str, body: bytes, _headers: dict[bytes, bytes]) -> tuple[int, Any]:
         asked = orjson.loads(body)
         items = [sold(item) for item in asked["to_Item"]]
-        head = {name: asked[name] for name in ("SalesOrderType", "SalesOrganization", "SoldToParty", "TransactionCurrency")}
+        head = {
+            name: asked[name] for name in ("SalesOrderType", "SalesOrganization", "SoldToParty", "TransactionCurrency")
+        }
         return 201, {"d": {**head, "to_Credit": {"TotalCreditCheckStatus": "A"}, "to_Item": {"results": items}}}
 
     def _create_order(self, _path: str, body: bytes, _headers: dict[bytes, bytes]) -> tuple[int, Any]:
@@ -173,9 +178,7 @@ class Enterprise:
 
     # Billing --------------------------------------------------------------------------------------
 
-    def _billing(
-        self, method: str, path: str, query: str, headers: dict[bytes, bytes], body: bytes
-    ) -> tuple[int, Any]:
+    def _billing(self, method: str, path: str, query: str, headers: dict[bytes, bytes], body: bytes) -> tuple[int, Any]:
         kind, _, rest = path.partition("/")
         books = self.books
         if method == "GET":
@@ -235,9 +238,21 @@ class Enterprise:
     def _support(self, path: str, body: bytes) -> tuple[int, Any]:
         if path.startswith("organizations/"):
             asked = orjson.loads(body)["organization"]
-            made = self.books.organizations.setdefault(asked["external_id"], {"id": 900_000 + len(self.books.organizations)})
-            fields = {**asked["organization_fields"], "plan_until": asked["organization_fields"]["plan_until"] + "T00:00:00+00:00"}
-            made |= {**asked, "organization_fields": fields, "updated_at": AT + "Z", "url": "", "tags": [], "notes": None}
+            made = self.books.organizations.setdefault(
+                asked["external_id"], {"id": 900_000 + len(self.books.organizations)}
+            )
+            fields = {
+                **asked["organization_fields"],
+                "plan_until": asked["organization_fields"]["plan_until"] + "T00:00:00+00:00",
+            }
+            made |= {
+                **asked,
+                "organization_fields": fields,
+                "updated_at": AT + "Z",
+                "url": "",
+                "tags": [],
+                "notes": None,
+            }
             return 200, {"organization": made}
         asked = orjson.loads(body)["user"]
         user = self.books.users.setdefault(asked["email"], {"id": 500_000 + len(self.books.users)})

@@ -31,7 +31,11 @@ def won(numbers: range) -> list[messages.NewMessage]:
     """Messages saying that opportunities were won, as the CRM's webhook is split."""
     return [
         messages.NewMessage(
-            f"{opportunity_id(n)}@{AT}", f"Opportunity/{opportunity_id(n)}", None, AT, {"sObject": {"Id": opportunity_id(n)}}
+            f"{opportunity_id(n)}@{AT}",
+            f"Opportunity/{opportunity_id(n)}",
+            None,
+            AT,
+            {"sObject": {"Id": opportunity_id(n)}},
         )
         for n in numbers
     ]

@@ -43,11 +43,15 @@ class Company:
 
     async def open(self) -> None:
         """Sign in, fetch the CSRF token, remember which ids are the same thing."""
-        async with self.crm.session.post(self.crm.base + "/services/oauth2/token", data={"grant_type": "client_credentials"}) as answer:
+        async with self.crm.session.post(
+            self.crm.base + "/services/oauth2/token", data={"grant_type": "client_credentials"}
+        ) as answer:
             token = orjson.loads(await answer.read())["access_token"]
         self.crm.headers["Authorization"] = f"Bearer {token}"
         await self.erp.fetch_csrf("/API_SALES_ORDER_SRV/A_SalesOrder")
-        self.links = {(ours, system): theirs for ours, system, theirs in self.ledger.read("SELECT ours, system, theirs FROM link")}
+        self.links = {
+            (ours, system): theirs for ours, system, theirs in self.ledger.read("SELECT ours, system, theirs FROM link")
+        }
 
     async def close(self) -> None:
         """Let go of the sessions."""
@@ -60,13 +64,17 @@ class Company:
             await self._play(opportunity_id)
             await self.ledger.write("UPDATE inbox SET state = 'done' WHERE id = ?", message_id)
         except Refused as refused:
-            await self.ledger.write("UPDATE inbox SET state = 'parked', problem = ? WHERE id = ?", str(refused), message_id)
+            await self.ledger.write(
+                "UPDATE inbox SET state = 'parked', problem = ? WHERE id = ?", str(refused), message_id
+            )
 
     async def _play(self, opportunity_id: str) -> None:
         quote = (await self.crm.get("/services/data/v62.0/query", q=_QUOTE.format(opportunity_id)))["records"][0]
         if not quote["IsWon"]:
             return
-        account = (await self.crm.get("/services/data/v62.0/query", q=_ACCOUNT.format(quote["AccountId"])))["records"][0]
+        account = (await self.crm.get("/services/data/v62.0/query", q=_ACCOUNT.format(quote["AccountId"])))["records"][
+            0
+        ]
         key, lines = quote["Opportunity_Number__c"], quote["OpportunityLineItems"]["records"]
         buyer = await self._partner(account)
         await self._check(quote, lines, buyer)
@@ -82,7 +90,11 @@ class Company:
             "Entitlement_Until__c": until, "Integration_Status__c": "ordered",
         }  # fmt: skip
         await self.effects.once(
-            f"report/{key}", self.crm, "PATCH", f"/services/data/v62.0/sobjects/Opportunity/{opportunity_id}", data=orjson.dumps(report)
+            f"report/{key}",
+            self.crm,
+            "PATCH",
+            f"/services/data/v62.0/sobjects/Opportunity/{opportunity_id}",
+            data=orjson.dumps(report),
         )
 
     # ERP ------------------------------------------------------------------------------------------
@@ -139,9 +151,15 @@ class Company:
             confirmed = sum(Decimal(s["ConfdOrderQtyByMatlAvailCheck"]) for s in item["to_ScheduleLine"]["results"])
             if confirmed < Decimal(number_text(line["Quantity"])):
                 raise Refused(f"only {confirmed} of {line['Quantity']} {item['Material']} are there")
-            price = next(c for c in item["to_PricingElement"]["results"] if c["ConditionClass"] == "B" and not c["ConditionInactiveReason"])
+            price = next(
+                c
+                for c in item["to_PricingElement"]["results"]
+                if c["ConditionClass"] == "B" and not c["ConditionInactiveReason"]
+            )
             quoted = Decimal(number_text(line["UnitPrice"]))
-            if abs(Decimal(price["ConditionRateValue"]) / Decimal(price["ConditionQuantity"]) - quoted) / quoted > Decimal("0.005"):
+            if abs(
+                Decimal(price["ConditionRateValue"]) / Decimal(price["ConditionQuantity"]) - quoted
+            ) / quoted > Decimal("0.005"):
                 raise Refused(f"{item['Material']} was quoted at {quoted}")
 
     async def _order(self, key: str, quote: dict[str, Any], lines: list[dict[str, Any]], buyer: str) -> dict[str, Any]:
@@ -192,7 +210,13 @@ class Company:
             return next(iter(body["data"]), None)
 
         found = await look() or await self.effects.once(
-            f"billing-customer/{account['Id']}", self.billing, "POST", "/v1/customers", look=look, native=True, data=urlencode(fields)
+            f"billing-customer/{account['Id']}",
+            self.billing,
+            "POST",
+            "/v1/customers",
+            look=look,
+            native=True,
+            data=urlencode(fields),
         )
         return self._link(account["Id"], "billing", found["id"])
 
@@ -214,7 +238,9 @@ class Company:
             return next(iter(body["data"]), None)
 
         post = self.effects.once
-        draft = await post(f"invoice/{key}", self.billing, "POST", "/v1/invoices", look=look, native=True, data=urlencode(draft_fields))
+        draft = await post(
+            f"invoice/{key}", self.billing, "POST", "/v1/invoices", look=look, native=True, data=urlencode(draft_fields)
+        )
         fields: dict[str, str] = {}
         for number, item in enumerate(order["to_Item"]["results"]):
             at, net, tax = f"lines[{number}]", cents(item["NetAmount"]), cents(item["TaxAmount"])
@@ -230,7 +256,9 @@ class Company:
             fields[f"{at}[metadata][line]"] = item["ExternalItemID"]
             fields[f"{at}[metadata][product]"] = item["Material"]
         path = f"/v1/invoices/{draft['id']}"
-        await post(f"invoice-lines/{key}", self.billing, "POST", f"{path}/add_lines", native=True, data=urlencode(fields))
+        await post(
+            f"invoice-lines/{key}", self.billing, "POST", f"{path}/add_lines", native=True, data=urlencode(fields)
+        )
         final: dict[str, Any] = await post(
             f"invoice-final/{key}", self.billing, "POST", f"{path}/finalize", native=True, data="auto_advance=true"
         )
@@ -238,7 +266,9 @@ class Company:
 
     # Support --------------------------------------------------------------------------------------
 
-    async def _entitle(self, key: str, account: dict[str, Any], lines: list[dict[str, Any]], order: dict[str, Any]) -> str | None:
+    async def _entitle(
+        self, key: str, account: dict[str, Any], lines: list[dict[str, Any]], order: dict[str, Any]
+    ) -> str | None:
         planned = [line for line in lines if line["Product2"]["Support_Plan__c"]]
         if not planned:
             return None
@@ -247,9 +277,19 @@ class Company:
             "plan": best["Product2"]["Support_Plan__c"].lower(), "plan_until": best["End_Date__c"],
             "erp_order": order["SalesOrder"], "crm_account": account["Id"],
         }  # fmt: skip
-        body = {"organization": {"external_id": account["External_Id__c"], "name": account["Name"], "organization_fields": fields}}
+        body = {
+            "organization": {
+                "external_id": account["External_Id__c"],
+                "name": account["Name"],
+                "organization_fields": fields,
+            }
+        }
         made = await self.effects.once(
-            f"entitlement/{key}", self.support, "POST", "/api/v2/organizations/create_or_update.json", data=orjson.dumps(body)
+            f"entitlement/{key}",
+            self.support,
+            "POST",
+            "/api/v2/organizations/create_or_update.json",
+            data=orjson.dumps(body),
         )
         for number, contact in enumerate(account["Contacts"]["records"]):
             user = {
@@ -258,7 +298,11 @@ class Company:
                 "user_fields": {"role_at_customer": contact["Title"]},
             }  # fmt: skip
             await self.effects.once(
-                f"user/{key}/{number}", self.support, "POST", "/api/v2/users/create_or_update.json", data=orjson.dumps({"user": user})
+                f"user/{key}/{number}",
+                self.support,
+                "POST",
+                "/api/v2/users/create_or_update.json",
+                data=orjson.dumps({"user": user}),
             )
         until: str = best["End_Date__c"]
         return until

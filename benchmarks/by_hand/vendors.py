@@ -80,7 +80,15 @@ class Effects:
         self._ledger = ledger
 
     async def once(
-        self, key: str, vendor: Vendor, method: str, path: str, *, look: Look | None = None, native: bool = False, **more: Any
+        self,
+        key: str,
+        vendor: Vendor,
+        method: str,
+        path: str,
+        *,
+        look: Look | None = None,
+        native: bool = False,
+        **more: Any,
     ) -> Any:
         """The vendor's answer to a write that happens once. ``look`` finds what an earlier attempt has left."""
         now = datetime.now(UTC).isoformat()

@@ -10,7 +10,9 @@ ensure_customer: Operation[Customer, Reference] = Operation(
     "erp", "ensure_customer", Customer, Reference, writes=True, per="object", reversal="retire_customer"
 )
 #: a customer that was made twice: blocked, marked for archiving, and no longer found under our key
-retire_customer: Operation[Reference, Reference] = Operation("erp", "retire_customer", Reference, Reference, writes=True)
+retire_customer: Operation[Reference, Reference] = Operation(
+    "erp", "retire_customer", Reference, Reference, writes=True
+)
 read_customer: Operation[Link, Customer] = Operation("erp", "read_customer", Link, Customer)
 search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
     "erp", "search_customers", Search, Customer, many=True
