@@ -152,7 +152,7 @@ def test_six_workers_never_overlap_on_a_subject_and_keep_its_order(database: str
         assert len(finals) == 20
         for subject in range(20):
             states = [
-                int(row["arguments"].partition('"said": "v')[2][:3])
+                int(row["arguments"].replace(" ", "").partition('"said":"v')[2][:3])
                 for row in place.sql(
                     "SELECT e.arguments FROM effect e JOIN run r ON r.id = e.run_id WHERE r.subject = :s ORDER BY e.ended_at",
                     s=f"toy/Plan/S{subject}",

@@ -278,7 +278,7 @@ async def test_a_field_that_was_taken_away_is_named(ask: Asker, running: Running
         running.desk("salesforce/set/field/Opportunity.Payment_Status__c", {"type": "text", "length": "40"})
     work = parked.value.work
     assert work.code == "INVALID_FIELD" and "Payment_Status__c" in work.title
-    assert "Add the field there" in work.mend
+    assert "bring the field back there" in work.mend
 
 
 async def test_a_wrong_secret_parks_and_names_the_connection(running: RunningSandbox, tmp_path: Path) -> None:
