@@ -38,7 +38,7 @@ class Source:
 def read_source(path: Path, roles: Iterable[str]) -> Source:
     """Read a Python file. A role is known by its imported name (``from … import erp``, also ``as``)."""
     try:
-        tree = ast.parse(path.read_text("utf-8"), filename=str(path))
+        tree = _parsed(path)
     except SyntaxError as error:
         return Source(mistake=(Position(error.lineno or 1, error.offset or 1), f"is not Python: {error.msg}"))
     names = _imported(tree, set(roles))
@@ -99,3 +99,12 @@ def _imported(tree: ast.Module, roles: set[str]) -> dict[str, str]:
 def _place(node: ast.AST) -> Position:
     line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
     return Position(line, column + 1)
+
+
+def _parsed(path: Path) -> ast.Module:
+    text = path.read_text("utf-8")
+    try:
+        return ast.parse(text, filename=str(path))
+    except SystemError:
+        # Python 3.11 miscounts its depth where the collector runs in the middle of a tree; the second time it is right
+        return ast.parse(text, filename=str(path))
