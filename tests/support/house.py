@@ -68,9 +68,11 @@ class House(Whole):
         anonymous: str | None = None,
         workers: int = 1,
         engines: int = 1,
+        polls: bool = True,
     ) -> None:
         self.release, self.clock = sample_release(change), MovableClock()
         self._anonymous, self._count, self._engines = anonymous, workers, max(engines, workers)
+        self._polls = polls
         if sandbox is not None:
             self.sandbox = sandbox
         self.told = environment(sandbox) if sandbox else _NOWHERE
@@ -86,7 +88,7 @@ class House(Whole):
         self.store = Store(f"sqlite:///{self.database}", self.clock)
         self.engines = [Engine(self.store, self.release, self.settings) for _ in range(self._engines)]
         self.engine = self.engines[0]
-        self.workers = [Worker(engine) for engine in self.engines[: self._count]]
+        self.workers = [Worker(engine, polls=self._polls) for engine in self.engines[: self._count]]
         await self.store.write(self._put_key)
         self.app = create_app(self.engine, self.settings, self._wake, anonymous=self._anonymous)
         self._server = uvicorn.Server(configured(self.app, port=0))

@@ -217,6 +217,7 @@ class Player:
         entry = exception_row(row, work, now)
         state = "undoing" if row["state"] == "undoing" or row["cancel"] else "parked"
         event = {"title": work.title, "mend": work.mend, "class": work.error_class, "operation": work.operation}
+        log.warning("%s waits for a person: %s", row["business_key"] or row["id"], work.title)
         return await self._let_go(
             asking,
             state,
