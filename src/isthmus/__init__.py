@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from isthmus.connectivity.system_api import support as support
     from isthmus.connectivity.system_api.operation import Search as Search
     from isthmus.orchestration.approval import Decision as Decision
+    from isthmus.orchestration.enrich import Found as Found
+    from isthmus.orchestration.enrich import Part as Part
+    from isthmus.orchestration.enrich import ReadPlan as ReadPlan
+    from isthmus.orchestration.enrich import enrich as enrich
     from isthmus.orchestration.parking import park as park
     from isthmus.orchestration.process import Refused as Refused
     from isthmus.orchestration.process import process as process
@@ -33,6 +37,7 @@ _PLACES = {
     "ParkedWork": "isthmus.connectivity.outbound.outcome:ParkedWork",
     "Search": f"{_ROLES}.operation:Search",
     "Decision": "isthmus.orchestration.approval:Decision",
+    **{name: f"isthmus.orchestration.enrich:{name}" for name in ("Found", "Part", "ReadPlan", "enrich")},
     "park": "isthmus.orchestration.parking:park",
     "Refused": "isthmus.orchestration.process:Refused",
     "process": "isthmus.orchestration.process:process",
