@@ -19,6 +19,22 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _KEPT = 50_000
 
 
+def _foreign_links(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every link in a mapped object whose id is still the vendor's."""
+    links: list[dict[str, Any]] = []
+    around: list[Any] = [found]
+    while around:
+        value = around.pop()
+        if isinstance(value, dict):
+            id_ = value.get("id")
+            if isinstance(id_, str) and "/" in id_ and "kind" in value:
+                links.append(value)
+            around += [item for item in value.values() if isinstance(item, dict | list)]
+        else:
+            around += [item for item in value if isinstance(item, dict | list)]
+    return links
+
+
 def canonical_id(kind: str, connection: str, type_: str, id_: str) -> str:
     """``customer_`` and 26 characters of Crockford's base 32, shaped like a ULID, from the first reference."""
     number = int.from_bytes(hashlib.sha256(f"{connection}/{type_}/{id_}".encode()).digest()[:16], "big")
@@ -57,21 +73,10 @@ class Identities:
             found["id"] = await self.canonical(
                 kind, connection, str(source["type"]), str(source["id"]), source.get("number")
             )
-        await self._links(found, connection)
+        for link in _foreign_links(found):
+            type_, _, vendor_id = link["id"].partition("/")
+            link["id"] = await self.canonical(link["kind"], connection, type_, vendor_id, link.get("number"))
         return found
-
-    async def _links(self, value: Any, connection: str) -> None:
-        if isinstance(value, list):
-            for item in value:
-                await self._links(item, connection)
-        elif isinstance(value, dict):
-            id_ = value.get("id")
-            if isinstance(id_, str) and "kind" in value and "/" in id_:
-                type_, _, vendor_id = id_.partition("/")
-                value["id"] = await self.canonical(value["kind"], connection, type_, vendor_id, value.get("number"))
-            for item in value.values():
-                if isinstance(item, dict | list):
-                    await self._links(item, connection)
 
     async def canonical(self, kind: str, connection: str, type_: str, id_: str, number: str | None = None) -> str:
         """What we call this id of that connection; made and remembered at first sight."""

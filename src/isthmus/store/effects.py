@@ -125,11 +125,6 @@ def compared(tx: Transaction, key: str, at: str) -> None:
     )
 
 
-def put_attempt(tx: Transaction, row: Row) -> None:
-    """Note one call to a vendor for the timeline."""
-    tx.insert("attempt", row)
-
-
 def attempts_of(tx: Transaction, run_id: str) -> list[Row]:
     """The calls of a run, in order."""
     return tx.rows("SELECT * FROM attempt WHERE run_id = :run ORDER BY id", {"run": run_id})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,6 +40,8 @@ class Store:
             ThreadPoolExecutor(4, thread_name_prefix="isthmus-reader") if self.dialect == "postgresql" else None
         )
         self._readers: list[Transaction] = []
+        self._notes: dict[str, list[Row]] = {}
+        self._noting = threading.Lock()
 
     async def write(self, work: Callable[[Transaction], T], *, whole: Hashable | None = None) -> T:
         """Run ``work`` in the writer and wait for its commit. Raises StoreUnavailable, or what ``work`` raised.
@@ -51,6 +54,26 @@ class Store:
     def ride(self, work: Callable[[Transaction], T], *, of: Hashable | None = None) -> asyncio.Future[T]:
         """Run ``work`` in order with the other writes; the caller need not wait. A loss is counted, and told ``of``."""
         return self._commit.submit(work, rides=True, of=of)
+
+    def note(self, table: str, row: Row) -> None:
+        """Insert a row some time soon, together with others of its table that come meanwhile; nobody waits."""
+        with self._noting:
+            if (rows := self._notes.get(table)) is None:
+                rows = self._notes[table] = []
+                riding = self.ride(lambda tx: self._insert_notes(tx, table, rows))
+                # also where the database was gone and nothing was run
+                riding.add_done_callback(lambda _: self._close_notes(table, rows))
+            rows.append(row)
+
+    def _insert_notes(self, tx: Transaction, table: str, rows: list[Row]) -> None:
+        self._close_notes(table, rows)
+        tx.insert_many(table, rows)
+
+    def _close_notes(self, table: str, rows: list[Row]) -> None:
+        """Nothing joins these rows any more."""
+        with self._noting:
+            if self._notes.get(table) is rows:
+                del self._notes[table]
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run a query on what is committed."""

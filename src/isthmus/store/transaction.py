@@ -65,6 +65,15 @@ class Transaction:
         """Insert one row."""
         self._execute(_insert(table, tuple(row)), row)
 
+    def insert_many(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that have the same columns."""
+        sql = _insert(table, tuple(rows[0]))
+        if self.dialect == "postgresql":
+            with self._connection.cursor() as cursor:
+                cursor.executemany(_for_postgresql(sql), rows)
+        else:
+            self._connection.executemany(sql, rows)
+
     def insert_new(self, table: str, row: Mapping[str, Any]) -> bool:
         """Insert one row unless it is there; whether it was new."""
         return self.run(_insert(table, tuple(row)) + " ON CONFLICT DO NOTHING", row) > 0

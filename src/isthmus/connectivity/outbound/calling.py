@@ -12,7 +12,6 @@ from opentelemetry import trace
 from isthmus.connectivity.outbound.binding import Asking, Bound
 from isthmus.connectivity.outbound.throttle import Throttle
 from isthmus.connectivity.transport.answer import Answer, Call, Failure, NoAnswer, NotSent, SignInRefused
-from isthmus.store import effects
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 
@@ -124,7 +123,7 @@ class Caller:
             "detail": None if outcome.succeeded else outcome.said,
             "trace_id": f"{context.trace_id:032x}" if context.is_valid else None,
         }
-        self._store.ride(lambda tx: effects.put_attempt(tx, row))
+        self._store.note("attempt", row)
 
 
 def _word(outcome: Outcome, looks: bool) -> str:

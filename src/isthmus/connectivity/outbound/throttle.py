@@ -8,8 +8,6 @@ that are left counts too: before the last one is gone, nobody asks for one too m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from isthmus.catalogue.connector import Limits
@@ -22,7 +20,8 @@ from isthmus.store.store import Store
 from isthmus.store.transaction import Row
 
 PATIENCE_S = 1.0
-_FRESH_S = 0.2
+#: how old the shared row may be
+_FRESH = timedelta(seconds=0.2)
 _LAPSES = timedelta(seconds=1)
 
 
@@ -43,9 +42,12 @@ class Throttle:
         self.busy = 0
         self.waiting = 0
 
-    @asynccontextmanager
-    async def permit(self) -> AsyncIterator[None]:
+    def permit(self) -> Permit:
         """Wait a moment for a permit. Raises Later where the wait would be long."""
+        return Permit(self)
+
+    async def enter(self) -> None:
+        """Wait for a place and for the gate."""
         self.waiting += 1
         try:
             await self._places.acquire()
@@ -54,13 +56,15 @@ class Throttle:
         try:
             # the gate is looked at with a place in hand: what was asked of others meanwhile counts for us too
             await self._opened()
-            self.busy += 1
-            try:
-                yield
-            finally:
-                self.busy -= 1
-        finally:
+        except BaseException:
             self._places.release()
+            raise
+        self.busy += 1
+
+    def leave(self) -> None:
+        """Give the place to the next."""
+        self.busy -= 1
+        self._places.release()
 
     def block(self, pause_s: float) -> None:
         """Nobody calls before the pause is over: what the vendor asked of one holds for all."""
@@ -86,12 +90,14 @@ class Throttle:
         start: datetime | None = None
         tries = False
         while True:
-            row = await self._looked()
-            tries = tries or await self.breaker.check(row)
-            closed_until, why = self._closed(row, self._store.clock())
+            now = self._store.clock()
+            row = self._row if self._read_at is not None and now - self._read_at <= _FRESH else await self._looked(now)
+            tries = tries or (row is not None and await self.breaker.check(row))
+            closed_until, why = self._closed(row, now)
             if closed_until is None:
-                start = start or await self._start()
-                if start <= self._store.clock():
+                if self._limits.requests_per_s:
+                    start = start or await self._start(self._limits.requests_per_s, now)
+                if start is None or start <= self._store.clock():
                     break
                 closed_until, why = start, "is at its rate limit"
             pause = (closed_until - self._store.clock()).total_seconds()
@@ -101,12 +107,10 @@ class Throttle:
         if self._left is not None:
             self._left -= 1
 
-    async def _looked(self) -> Row | None:
-        """The row that all workers share, not older than a moment."""
-        now = self._store.clock()
-        if self._read_at is None or (now - self._read_at).total_seconds() > _FRESH_S:
-            self._read_at = now
-            self._row = await self._store.read(lambda tx: permits.read(tx, self._connection))
+    async def _looked(self, now: datetime) -> Row | None:
+        """The row that all workers share, as it is now."""
+        self._read_at = now
+        self._row = await self._store.read(lambda tx: permits.read(tx, self._connection))
         return self._row
 
     def _closed(self, row: Row | None, now: datetime) -> tuple[datetime | None, str]:
@@ -120,11 +124,7 @@ class Throttle:
                 return self._full_at, "has no calls left for us"
         return None, ""
 
-    async def _start(self) -> datetime:
-        rate = self._limits.requests_per_s
-        now = self._store.clock()
-        if not rate:
-            return now
+    async def _start(self, rate: float, now: datetime) -> datetime:
         gap = timedelta(seconds=1 / rate)
         if self._starts_left and self._next < now - _LAPSES:
             lapsed = int((now - _LAPSES - self._next) / gap) + 1
@@ -155,3 +155,18 @@ class Throttle:
                 self._next, self._starts_left = starts, share
                 return
         raise Later(now + timedelta(seconds=PATIENCE_S), f"{self._connection} is at its rate limit")
+
+
+class Permit:
+    """``async with``: from the permit to the end of the call."""
+
+    __slots__ = ("_throttle",)
+
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+
+    async def __aenter__(self) -> None:
+        await self._throttle.enter()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._throttle.leave()

@@ -148,14 +148,15 @@ class Connection:
     def _understood(self, call: Call, received: Received) -> Answer:
         """The answer with its body parsed. Raises NoAnswer where a success cannot be read to its end."""
         try:
-            body = parsed(received.raw, received.headers)
+            raw = odata_v2.with_iso_dates(received.raw) if self._odata else received.raw
+            body = parsed(raw, received.headers)
         except ValueError as error:
             if 200 <= received.status < 300:
                 text = f"{self.name}: {call.method} was answered {received.status} with broken JSON ({error})"
                 raise NoAnswer(text) from None
             body = received.raw.decode(errors="replace")
         if self._odata:
-            body = odata_v2.unwrap(body, received.raw)
+            body = odata_v2.unwrap(body)
         return Answer(received.status, received.headers, body, received.raw, call)
 
     async def _fetched_csrf(self, call: Call, signed: SignedIn, end: float) -> str:

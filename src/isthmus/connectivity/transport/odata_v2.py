@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -18,7 +18,9 @@ QUOTES = "'"
 CSRF = "x-csrf-token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_DATE = re.compile(r"/Date\((-?\d{1,16})([+-]\d{1,4})?\)/")
+#: what follows ``/Date(`` in a JSON text, where the slashes may be escaped, and how the text before it ends
+_REST_OF_DATE = re.compile(rb'(-?\d{1,16})([+-]\d{1,4})?\)\\?/"')
+_OPENED = re.compile(rb'(?<!\\)"\\?$')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -27,25 +29,30 @@ def in_literal(text: str) -> str:
     return text.replace("'", "''")
 
 
-def unwrap(body: Any, raw: bytes) -> Any:
-    """The body without its ``d``; ``results``, ``__next`` and ``__count`` stay; dates become ISO text, in place."""
-    if isinstance(body, dict) and len(body) == 1 and "d" in body:
-        body = body["d"]
-    if b"Date(" not in raw:
-        return body
-    around = [body]
-    _make_iso(around, enumerate(around))
-    return around[0]
+def unwrap(body: Any) -> Any:
+    """The body without its ``d``; ``results``, ``__next`` and ``__count`` stay."""
+    return body["d"] if isinstance(body, dict) and len(body) == 1 and "d" in body else body
 
 
-def iso_date(text: str) -> str:
-    """``/Date(ms)/`` as a date where it is midnight UTC, else as an instant; with an offset always an instant.
+def with_iso_dates(raw: bytes) -> bytes:
+    """A JSON text with ISO text for every ``"/Date(ms)/"``: a date where it is midnight UTC, else an instant.
 
-    The offset says where the clock hung, the milliseconds are UTC all the same. Other text stays as it is.
+    With an offset always an instant: the offset says where the clock hung, the milliseconds are UTC all the same. It is
+    done in the text, because bodies are large and dates few.
     """
-    if not (found := _DATE.fullmatch(text)):
-        return text
-    return _iso(int(found[1]), found[2] is not None) or text
+    first, *others = raw.split(b"/Date(")
+    if not others:
+        return raw
+    parts = [first]
+    for part in others:
+        date = _REST_OF_DATE.match(part)
+        text = _iso(int(date[1]), date[2] is not None) if date and _OPENED.search(parts[-1][-3:]) else ""
+        if date and text:
+            parts[-1] = parts[-1].removesuffix(b"\\")
+            parts += (text.encode(), part[date.end() - 1 :])
+        else:
+            parts += (b"/Date(", part)
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=1024)
@@ -67,19 +74,6 @@ def service_root(path: str) -> str:
     while segments and "(" in segments[-1]:
         segments.pop()
     return "/".join([*segments, ""])
-
-
-def _make_iso(holder: Any, places: Iterable[tuple[Any, Any]]) -> None:
-    """Replace every date in a dict or list that was just parsed, and in what it holds."""
-    for place, value in places:
-        kind = type(value)
-        if kind is str:
-            if value[:6] == "/Date(":
-                holder[place] = iso_date(value)
-        elif kind is dict:
-            _make_iso(value, value.items())
-        elif kind is list:
-            _make_iso(value, enumerate(value))
 
 
 class CsrfToken:

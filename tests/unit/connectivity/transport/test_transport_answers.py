@@ -112,7 +112,8 @@ async def test_compressed_answers_are_read(connect: Any, vendor: Any) -> None:
     ],
 )
 def test_odata_dates(text: str, iso: str) -> None:
-    assert odata_v2.iso_date(text) == iso
+    for raw in (json.dumps([text, "x"]), json.dumps([text, "x"]).replace("/", "\\/")):
+        assert json.loads(odata_v2.with_iso_dates(raw.encode())) == [iso, "x"]
 
 
 async def test_odata_answers_are_unwrapped(connect: Any, vendor: Any) -> None:
