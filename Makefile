@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+# a file's tests stay together, because they share their sandboxes
+SIDE_BY_SIDE ?= -n 2 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sandbox test test-all lint format types walls bench pin clean
 
@@ -51,10 +53,10 @@ sandbox: .venv/.runs ## the four applications' stand-ins alone
 # Testing --------------------------------------------------------------------------------------------------------------
 
 test: .venv/.tested lint types walls ## lint, types, walls, and every test that is not long (under ten minutes)
-	@$(BIN)/pytest -m "not long" $(PYTEST)
+	@$(BIN)/pytest -m "not long" $(SIDE_BY_SIDE) $(PYTEST)
 
 test-all: .venv/.tested lint types walls ## everything, the long ones too (an hour at most)
-	@$(BIN)/pytest $(PYTEST)
+	@$(BIN)/pytest $(SIDE_BY_SIDE) $(PYTEST)
 
 lint: .venv/.tested
 	@$(BIN)/ruff check --quiet --output-format concise .
