@@ -75,6 +75,10 @@ class Bound:
         return None if picked in (None, [], "") else picked
 
 
+#: what is needed and not known yet may come by itself: first look after so many seconds, then after growing pauses
+_PAUSE_S = 60.0
+
+
 class Bindings:
     """Finds the connection that fills a role for a unit, and the vendor ids that an operation needs."""
 
@@ -150,11 +154,12 @@ class Bindings:
                     ParkedWork(
                         title=f"The {name} is not known in {bound.plan.connector.title} yet",
                         error_class="missing",
-                        mend=f"create or link the {name} there, then replay",
+                        mend=f"create or link the {name} there; it goes on by itself then",
                         operation=str(bound.operation),
                         connection=bound.plan.name,
                         field=name,
                         said=f"no cross-reference from {canonical or expression} to {bound.plan.name}",
+                        retry_s=_PAUSE_S,
                     )
                 )
         return ids
