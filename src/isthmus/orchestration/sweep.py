@@ -54,7 +54,7 @@ class Sweeper:
     # Runs that nobody plays -----------------------------------------------------------------------
 
     async def _free_the_dead(self) -> None:
-        for row in await self._store.read(workers.abandoned):
+        for row in await self._store.read(lambda tx: workers.abandoned(tx, self._worker.holder)):
             await self._free(row["id"], row["owner"])
 
     async def _free_the_forgotten(self) -> None:

@@ -106,20 +106,30 @@ class GroupCommit:
         batch = [member for member in batch if not self._refused(member)]
         try:
             self._together(batch)
+        except StoreUnavailable as gone:
+            self._one_by_one(batch, gone)
         except Exception:
-            for member in batch:
-                if not self._refused(member):
-                    self._alone(member)
+            self._one_by_one(batch, None)
 
-    def _alone(self, member: Member) -> None:
-        member.result = None
-        try:
-            self._together([member])
-        except Exception as error:
-            member.failure = self._translated(error)
+    def _one_by_one(self, batch: list[Member], gone: Exception | None) -> None:
+        """Each alone; but once the database is ``gone``, so that not even a beginning can be made, all fail of that."""
+        for member in batch:
+            if self._refused(member):
+                continue
+            failure = gone
+            if gone is None:
+                member.result = None
+                try:
+                    self._together([member])
+                    continue
+                except StoreUnavailable as error:
+                    failure = gone = error
+                except Exception as error:
+                    failure = self._translated(error)
+            member.failure = failure
             self.lost += member.rides
-            if member.of is not None:
-                self._torn[member.of] = member.failure
+            if member.of is not None and failure is not None:
+                self._torn[member.of] = failure
 
     def _refused(self, member: Member) -> bool:
         """Whether a member must stand on the whole of writes of which one was lost; that is told once."""
@@ -128,17 +138,25 @@ class GroupCommit:
         return member.failure is not None
 
     def _together(self, batch: list[Member]) -> None:
-        if self._transaction is None:
-            self._transaction = self._connect()
-        transaction = self._transaction
+        transaction = self._begin()
         try:
-            transaction.begin()
             for member in batch:
                 member.result = member.work(transaction)
             transaction.commit()
         except BaseException as error:
             self._abandon(transaction, error)
             raise
+
+    def _begin(self) -> Transaction:
+        """The writer's connection, in a transaction. Raises StoreUnavailable where there is none to be had."""
+        try:
+            if self._transaction is None:
+                self._transaction = self._connect()
+            self._transaction.begin()
+        except self._unavailable as error:
+            self._transaction = None
+            raise StoreUnavailable(f"the database cannot be written: {type(error).__name__}: {error}") from error
+        return self._transaction
 
     def _abandon(self, transaction: Transaction, error: BaseException) -> None:
         try:

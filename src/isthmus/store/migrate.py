@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from isthmus.store.store import Store, sqlite_path
+from isthmus.store.transaction import StoreUnavailable
+
 HEAD = "0001"
 
 
 def migrate(url: str) -> None:
-    """Create or upgrade the tables. Safe to call from many workers at once on PostgreSQL (it takes a lock)."""
+    """Create or upgrade the tables. Safe to call from many workers at once on PostgreSQL (it takes a lock).
+
+    Raises StoreUnavailable where the database cannot be reached.
+    """
     if _up_to_date(url):
         return
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import OperationalError
+
+    if not url.startswith("postgres"):
+        sqlite_path(url).parent.mkdir(parents=True, exist_ok=True)
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except OperationalError as error:
+        raise StoreUnavailable(f"the database cannot be brought up to date: {error.orig}") from error
 
 
 def _up_to_date(url: str) -> bool:
-    from isthmus.store.store import Store
-
     store = Store(url)
     try:
         return bool(store._read_here(lambda tx: tx.value("SELECT version_num FROM alembic_version")) == HEAD)

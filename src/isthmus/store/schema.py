@@ -269,6 +269,7 @@ worker = Table(
     _text("holder", null=True),
     _text("name", null=True),
     Column("expires_at", BigInteger, nullable=False, server_default=text("0")),  # database clock, milliseconds
+    Column("since", BigInteger, nullable=False, server_default=text("0")),  # since when it has beaten without a break
     _text("progress", null=True),
     UniqueConstraint("slot", name="worker_slot"),
     Index("worker_holder", "holder"),

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,11 @@ from isthmus.store.commit_in_loop import CommitInLoop
 from isthmus.store.transaction import PATIENCE_MS, Dialect, Row, StoreUnavailable, Transaction
 
 T = TypeVar("T")
+#: a PostgreSQL that does not answer is noticed, where its address says nothing else (libpq's own words; seconds, ms)
+_PATIENCE_THERE: dict[str, str | int] = {
+    "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
+    "tcp_user_timeout": 20_000, "application_name": "isthmus",
+}  # fmt: skip
 
 
 def _sqlite_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
@@ -95,24 +101,31 @@ class Store:
         return self._commit.batches, self._commit.members
 
     def _read_here(self, work: Callable[[Transaction], T]) -> T:
-        if self._local is None:
-            self._local = self._connect()
         try:
+            if self._local is None:
+                self._local = self._connect()
+            self._local.same_file()
             return work(self._local)
         except self._lost as error:
             self._local = None
             raise StoreUnavailable(f"the database cannot be read: {error}") from error
 
     def _read_there(self, work: Callable[[Transaction], T]) -> T:
+        with suppress(IndexError, *self._lost):
+            return self._read_by(self._readers.pop(), work)
+        # none was open, or it was of before a restart of the database, as the others are then
+        self._readers.clear()
         try:
-            reader = self._readers.pop()
-        except IndexError:
-            reader = self._connect()
+            return self._read_by(self._connect(), work)
+        except self._lost as error:
+            raise StoreUnavailable(f"the database cannot be read: {error}") from error
+
+    def _read_by(self, reader: Transaction, work: Callable[[Transaction], T]) -> T:
         try:
             result = work(reader)
             reader.commit()
-        except self._lost as error:
-            raise StoreUnavailable(f"the database cannot be read: {error}") from error
+        except self._lost:
+            raise
         except BaseException:
             reader.rollback()
             self._readers.append(reader)
@@ -134,12 +147,15 @@ class Store:
     def open_connection(url: str) -> Transaction:
         """A connection of its own, for a thread of its own."""
         if not url.startswith("postgres"):
-            return Transaction(open_sqlite(sqlite_path(url)), "sqlite")
+            path = sqlite_path(url)
+            return Transaction(open_sqlite(path), "sqlite", path)
         import psycopg
+        from psycopg.conninfo import conninfo_to_dict, make_conninfo
         from psycopg.rows import dict_row
 
-        connection = psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), row_factory=dict_row)
-        return Transaction(connection, "postgresql")
+        told = conninfo_to_dict(url.replace("postgresql+psycopg", "postgresql"))
+        address = make_conninfo("", **{**_PATIENCE_THERE, **told})
+        return Transaction(psycopg.connect(address, row_factory=dict_row), "postgresql")
 
 
 def sqlite_path(url: str) -> Path:
@@ -148,11 +164,11 @@ def sqlite_path(url: str) -> Path:
 
 
 def open_sqlite(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit with WAL and full durability."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A connection in autocommit with WAL and full durability. The file must be there: ``migrate`` makes it."""
     connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=PATIENCE_MS / 1000, cached_statements=512
-    )
+        f"{path.absolute().as_uri()}?mode=rw", uri=True,
+        isolation_level=None, check_same_thread=False, timeout=PATIENCE_MS / 1000, cached_statements=512,
+    )  # fmt: skip
     connection.row_factory = _sqlite_row
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
         connection.execute(f"PRAGMA {pragma}")

@@ -6,8 +6,10 @@ The queries are few and known, so they are written as SQL; SQLAlchemy owns schem
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal
 
 Row = dict[str, Any]
@@ -29,8 +31,10 @@ def _for_postgresql(sql: str) -> str:
 class Transaction:
     """Runs SQL on one open connection. ``:name`` marks values; ``share`` and ``skip`` are the dialect's row locks."""
 
-    def __init__(self, connection: Any, dialect: Dialect) -> None:
+    def __init__(self, connection: Any, dialect: Dialect, file: Path | None = None) -> None:
+        """``file``: the SQLite file, which must stay the one that was opened."""
         self._connection = connection
+        self._file, self._identity = file, _identity(file) if file else None
         self.dialect = dialect
         self.share = " FOR SHARE" if dialect == "postgresql" else ""
         self.lock = " FOR UPDATE" if dialect == "postgresql" else ""
@@ -82,6 +86,7 @@ class Transaction:
         """Begin; on SQLite with the write lock, so that nobody comes between. Not ``patient``: fail if it is taken."""
         if self.dialect != "sqlite":
             return
+        self.same_file()
         if patient:
             self._connection.execute("BEGIN IMMEDIATE")
             return
@@ -90,6 +95,11 @@ class Transaction:
             self._connection.execute("BEGIN IMMEDIATE")
         finally:
             self._connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+
+    def same_file(self) -> None:
+        """Raise sqlite3.OperationalError where the file was removed or replaced: what is written is found by nobody."""
+        if self._file is not None and _identity(self._file) != self._identity:
+            raise sqlite3.OperationalError(f"{self._file} was removed or replaced while it was open")
 
     def commit(self) -> None:
         """Commit."""
@@ -102,6 +112,14 @@ class Transaction:
         """Roll back."""
         if self.dialect == "postgresql" or self._connection.in_transaction:
             self._connection.rollback()
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @lru_cache(maxsize=256)

@@ -1,10 +1,16 @@
-"""Leased worker slots with their heartbeat, on the database's clock; what a dead worker held is given back."""
+"""Leased worker slots with their heartbeat, on the database's clock; what a dead worker held is given back.
+
+While the database is away nobody can beat, and every lease runs out. So a worker says of another that it is dead only
+after it has itself beaten for a while without a break: by then whoever lives has beaten too.
+"""
 
 from __future__ import annotations
 
 from isthmus.store.transaction import Row, Transaction
 
 EXPIRY_MS = 6000
+#: how long a worker must have beaten without a break before it may say of another that it is dead
+SURE_MS = 5000
 
 
 def now_ms(tx: Transaction) -> int:
@@ -24,17 +30,19 @@ def lease(tx: Transaction, *, holder: str, name: str) -> int:
         free = int(tx.value("SELECT coalesce(max(slot), 0) + 1 AS slot FROM worker"))
         tx.insert("worker", {"slot": free})
     tx.run(
-        "UPDATE worker SET holder = :holder, name = :name, expires_at = :expires, progress = NULL WHERE slot = :slot",
-        {"slot": free, "holder": holder, "name": name, "expires": now + EXPIRY_MS},
+        "UPDATE worker SET holder = :holder, name = :name, expires_at = :expires, since = :now, progress = NULL"
+        " WHERE slot = :slot",
+        {"slot": free, "holder": holder, "name": name, "expires": now + EXPIRY_MS, "now": now},
     )
     return int(free)
 
 
 def beat(tx: Transaction, *, holder: str, progress: str) -> bool:
-    """Renew a lease; False where it was lost, and then the worker must stop."""
+    """Renew a lease, late too, if nobody has taken the slot; False where it was lost, and another must be leased."""
     now = now_ms(tx)
     touched = tx.run(
-        "UPDATE worker SET expires_at = :expires, progress = :progress WHERE holder = :holder AND expires_at >= :now",
+        "UPDATE worker SET since = CASE WHEN expires_at >= :now THEN since ELSE :now END, expires_at = :expires,"
+        " progress = :progress WHERE holder = :holder AND expires_at > 0",
         {"expires": now + EXPIRY_MS, "progress": progress, "holder": holder, "now": now},
     )
     return touched > 0
@@ -45,12 +53,17 @@ def release(tx: Transaction, holder: str) -> None:
     tx.run("UPDATE worker SET expires_at = 0, holder = NULL WHERE holder = :holder", {"holder": holder})
 
 
-def abandoned(tx: Transaction) -> list[Row]:
-    """Runs whose holder's lease has run out."""
+def abandoned(tx: Transaction, judge: str) -> list[Row]:
+    """Runs whose holder is dead, as the worker ``judge`` may say: its lease has run out, or nobody leases under it."""
+    now = now_ms(tx)
+    sure = tx.value(
+        "SELECT 1 AS sure FROM worker WHERE holder = :judge AND expires_at >= :now AND since <= :now - :sure",
+        {"judge": judge, "now": now, "sure": SURE_MS},
+    )
     return tx.rows(
         "SELECT id, owner, deaths FROM run WHERE owner IS NOT NULL"
-        " AND owner NOT IN (SELECT holder FROM worker WHERE holder IS NOT NULL AND expires_at >= :now)",
-        {"now": now_ms(tx)},
+        " AND owner NOT IN (SELECT holder FROM worker WHERE holder IS NOT NULL AND expires_at >= :alive)",
+        {"alive": now if sure else 1},
     )
 
 

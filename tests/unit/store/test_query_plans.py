@@ -21,7 +21,7 @@ ASKED = {
     "take one": lambda tx: runs.take(tx, "r", "w", NOW),
     "suspect": lambda tx: runs.suspect_due(tx, NOW),
     "anything": _anything(NOW),
-    "abandoned": workers.abandoned,
+    "abandoned": lambda tx: workers.abandoned(tx, "w"),
     "held": lambda tx: runs.held_by(tx, "w"),
     "look once more": lambda tx: effects.to_look_at(tx, NOW, 10),
     "retries": lambda tx: exceptions.due_retries(tx, NOW),
