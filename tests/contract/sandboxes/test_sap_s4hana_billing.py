@@ -102,6 +102,23 @@ def test_services_wait_for_the_last_goods(sap: SapCaller) -> None:
     assert sorted(item["Material"] for item in items(billed(sap, order))) == ["S-108", "X-100"]
 
 
+def test_the_billing_run_leaves_an_order_alone_as_long_as_its_header_is_blocked(sap: SapCaller) -> None:
+    made = sap.order("elsewhere", ("X-100", "1"), ("S-108", "1"), HeaderBillingBlockReason="01")
+    order = made["SalesOrder"]
+    assert made["HeaderBillingBlockReason"] == "01"
+    sap.play("deliver", order=order)
+    sap.play("goods_issue", order=order)
+    assert sap.play("billing_run")["billing_documents"] == []
+    with pytest.raises(ValueError, match="is blocked for billing: 01"):
+        sap.play("billing_run", order=order)
+    lifted = sap.call(
+        "PATCH", f"{ORDERS}/A_SalesOrder('{order}')", {"HeaderBillingBlockReason": ""}, headers={"If-Match": "*"}
+    )
+    assert lifted.status_code == 204, lifted.text
+    (number,) = sap.play("billing_run")["billing_documents"]
+    assert {item["SalesDocument"] for item in items(read_invoice(sap, number))} == {order}
+
+
 def test_a_cancelled_invoice_is_due_again(sap: SapCaller) -> None:
     order = sap.order("again", ("X-100", "1"), ("S-108", "1"))["SalesOrder"]
     invoice = billed(sap, order)

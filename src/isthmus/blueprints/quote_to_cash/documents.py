@@ -143,10 +143,11 @@ def progress(
     status: Any,
     order: Order | None = None,
     order_status: str | None = None,
+    legal: Invoice | None = None,
     note: str | None = None,
     entitlement_until: date | None = None,
 ) -> crm.QuoteProgress:
-    """What the salesperson is told."""
+    """What the salesperson is told. ``legal``: the legal invoice, where billing has made it together with the order."""
     assert quote.source is not None
     return crm.QuoteProgress(
         quote=quote.source,
@@ -155,6 +156,8 @@ def progress(
         note=note,
         order_number=order.number if order else None,
         order_status=order.status if order else order_status,
+        invoice_number=legal.number if legal else None,
+        legal_invoice_number=legal.number if legal else None,
         entitlement_until=entitlement_until,
     )
 

@@ -1,7 +1,7 @@
 """Quote to cash: an accepted quote becomes an order, an invoice and an entitlement.
 
-The ERP owns the order number, because the ledger must be able to refuse it; it owns the legal invoice too. Billing
-asks for the money: to the cent what the order says, or the run is parked.
+The ERP owns the order number, because the ledger must be able to refuse it; it owns the legal invoice too, unless the
+unit says otherwise. Billing asks for the money: to the cent what the order says, or the run is parked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from isthmus.blueprints.quote_to_cash.documents import (
     progress,
     reference_to,
 )
-from isthmus.model import Customer, Order, Quote, Reference
+from isthmus.model import Customer, Invoice, Order, Quote, Reference
 
 
 async def told_of_cancellation(run: Run, quote: Quote) -> None:
@@ -51,14 +51,15 @@ async def quote_to_cash(run: Run, quote: Quote) -> Reference:
     await agreed(run, quote, checked)
 
     order = await run.step(erp.create_order, checked.order, undo=erp.cancel_order)
-    await billed(run, customer, order)
+    invoice = await billed(run, customer, order)
     grant = grant_for(quote, order, customer, run.key)
     if grant is not None:
         await run.step(support.grant_entitlement, grant, undo=support.revoke_entitlement)
     until = grant.entitlement.period.end_date if grant else None
+    legal = invoice if run.values.get("invoice_owner") == "billing" else None
     await run.step(
         crm.report_progress,
-        progress(quote, status="ordered", order=order, entitlement_until=until),
+        progress(quote, status="invoiced" if legal else "ordered", order=order, legal=legal, entitlement_until=until),
         stays="the undo of the run reports again",
     )
     return reference_to(order)
@@ -122,11 +123,12 @@ async def agreed(run: Run, quote: Quote, checked: Checked) -> None:
             raise Refused(f"The order was {decision.verdict} by {decision.by or 'nobody'}: {decision.comment or ''}")
 
 
-async def billed(run: Run, customer: Customer, order: Order) -> None:
+async def billed(run: Run, customer: Customer, order: Order) -> Invoice | None:
     """Have the money asked for, unless the ledger does that alone; both amounts must be equal to the cent."""
     if run.values.get("invoice_owner") == "erp_only":
-        return
+        return None
     await run.step(billing.ensure_customer, customer, name="ensure_billing_customer", stays="a customer is master data")
     asked = invoice_for(order, run.seller, run.opened_on)
     invoice = await run.step(billing.create_invoice, asked, undo=billing.void_invoice)
     equal_to_the_cent(order, invoice)
+    return invoice

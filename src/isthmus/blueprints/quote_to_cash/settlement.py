@@ -1,6 +1,7 @@
 """What comes after the order: the legal invoice meets the one that asks for the money, and the money comes in.
 
-The ERP numbers the legal invoice; billing's invoice only asks for the money and must equal it to the cent.
+Whose number is the legal one says the unit's ``invoice_owner``. The ERP's: billing's invoice only asks for the money
+and must equal it to the cent. Billing's: the ledger must make none. ``erp_only``: billing has none.
 """
 
 from __future__ import annotations
@@ -13,18 +14,43 @@ from isthmus.model import Invoice, Payment, Reference
 async def invoice_numbering(run: Run, legal: Invoice) -> Reference:
     """Match the ledger's invoice with billing's by the order's key, and pass its number on."""
     assert legal.source is not None
+    owner = run.values.get("invoice_owner")
     key = await request_number_of(run, legal)
-    asked = [i for i in await run.step(billing.search_invoices, Search(request_number=key)) if i.status != "void"]
-    if not asked:
+    number = None
+    if owner != "erp_only":
+        invoice = await asked_for(run, legal, key)
+        if owner == "billing":
+            await only_one_is_legal(run, legal.source, invoice, key)
+            return legal.source
+        equal(legal, invoice)
+        assert invoice.source is not None
+        numbering = billing.InvoiceNumbering(
+            invoice=invoice.source, request_number=key, legal_number=legal.number or ""
+        )
+        await run.step(billing.number_invoice, numbering, stays="a number is never taken back")
+        number = invoice.number
+    await told(run, key, status="invoiced", legal_invoice_number=legal.number, invoice_number=number)
+    return legal.source
+
+
+async def asked_for(run: Run, legal: Invoice, key: str) -> Invoice:
+    """Billing's living invoice of the order that a ledger invoice bills."""
+    found = await run.step(billing.search_invoices, Search(request_number=key))
+    asked = next((invoice for invoice in found if invoice.status != "void"), None)
+    if asked is None:
         park(
             f"Invoice {legal.number} stands in the ledger, but nobody asked for its money ({key})",
             mend="see whether the order was made by hand; link or skip it",
             code="nobody-asked",
             error_class="missing",
         )
-    invoice = asked[0]
-    if invoice.totals.payable_amount != legal.totals.payable_amount:
-        ours, theirs = invoice.totals.payable_amount, legal.totals.payable_amount
+    return asked
+
+
+def equal(legal: Invoice, asked: Invoice) -> None:
+    """Hold the ledger's invoice against the one that asks for the money; a difference of one cent parks the run."""
+    ours, theirs = asked.totals.payable_amount, legal.totals.payable_amount
+    if ours != theirs:
         park(
             f"The ledger's invoice {legal.number} is {theirs.amount} {theirs.currency}, we ask for {ours.amount} {ours.currency}",
             mend="correct one of the two by a credit note, then replay",
@@ -32,11 +58,19 @@ async def invoice_numbering(run: Run, legal: Invoice) -> Reference:
             error_class="conflict",
             field="totals.payable_amount",
         )
-    assert invoice.source is not None
-    numbering = billing.InvoiceNumbering(invoice=invoice.source, request_number=key, legal_number=legal.number or "")
-    await run.step(billing.number_invoice, numbering, stays="a number is never taken back")
-    await told(run, key, status="invoiced", legal_invoice_number=legal.number, invoice_number=invoice.number)
-    return legal.source
+
+
+async def only_one_is_legal(run: Run, ledger: Reference, asked: Invoice, key: str) -> None:
+    """Where billing's invoice is the legal one, the ledger's has to be cancelled: somebody has lifted the order's block."""
+    second = await run.step(erp.read_invoice, ledger)
+    if second.status != "void":
+        park(
+            f"Order {key} would have two legal invoices: {asked.number} of billing, and {second.number} of the ledger",
+            mend=f"cancel invoice {second.number} in the ERP and block the order for billing again, then replay",
+            code="two-legal-invoices",
+            error_class="conflict",
+            field="number",
+        )
 
 
 async def request_number_of(run: Run, legal: Invoice) -> str:
