@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.support.house import ORGANIZATION, House
+from tests.support.house import ORGANIZATION, House, sample_release
 from tests.support.whole import SECRETS
 
 from isthmus.catalogue.registry import connectors
+from isthmus.connectivity.transport.addresses import signed_in_at
 from isthmus.connectivity.transport.answer import Answer, Call, SignInRefused
 from isthmus.connectivity.transport.connection import Connection
 from isthmus.connectivity.transport.tokens import LocalTokens
@@ -147,9 +148,21 @@ async def test_a_redirect_is_a_failure_and_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
-    "named", ["http://169.254.169.254", "http://evil.example", "https://u@evil.example", "gopher://x"]
+    "named",
+    [
+        "http://169.254.169.254",
+        "http://acme.my.salesforce.com",
+        "https://evil.example",
+        "https://salesforce.com.evil.example",
+        "https://evilsalesforce.com",
+        "https://acme.my.salesforce.com:8443",
+        "https://u@acme.my.salesforce.com",
+        "https://evil.example\\\\.salesforce.com",
+        "https://acme.my.salesforce.com?x=",
+        "gopher://x",
+    ],
 )
-async def test_a_sign_in_that_sends_calls_elsewhere_in_the_clear_is_refused(named: str) -> None:
+async def test_a_sign_in_that_sends_calls_elsewhere_is_refused(named: str) -> None:
     body = f'{{"access_token": "t", "instance_url": "{named}"}}'.encode()
 
     async def vendor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -162,8 +175,37 @@ async def test_a_sign_in_that_sends_calls_elsewhere_in_the_clear_is_refused(name
 
     server = await asyncio.start_server(vendor, "127.0.0.1", 0)
     own = connection(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "salesforce")
-    with pytest.raises(SignInRefused, match="not by https") as refused:
+    with pytest.raises(SignInRefused, match="none of this connection's hosts") as refused:
         await own.send(Call("GET", "services/data", {}, None), timeout_s=5)
     await own.close()
     server.close()
     assert "s3cret" not in str(refused.value) and "s3cret" not in repr(own)
+
+
+HOME = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("named", "base", "hosts"),
+    [
+        (HOME, HOME, ()),
+        (f"{HOME}/instance/", HOME, ()),
+        ("https://acme.my.salesforce.com", HOME, ("*.salesforce.com",)),
+        ("https://acme--uat.sandbox.my.salesforce.com", HOME, ("*.salesforce.com",)),
+        ("https://crm.acme.example", HOME, ("crm.acme.example",)),
+        ("https://acme.example", "http://acme.example", ()),
+    ],
+)
+async def test_a_sign_in_may_send_calls_home_and_to_the_hosts_that_are_named(
+    named: str, base: str, hosts: tuple[str, ...]
+) -> None:
+    assert signed_in_at(named, base, hosts, "crm") == named.rstrip("/")
+
+
+async def test_the_landscape_names_further_hosts_of_an_account() -> None:
+    release = sample_release(lambda text: text.replace("    connector: salesforce\n", _FURTHER, 1))
+    assert release.connections["salesforce"].hosts == ("crm.acme.example", "*.acme.example")
+    assert release.connections["salesforce"].connector.transport.hosts == ["*.salesforce.com"]
+
+
+_FURTHER = "    connector: salesforce\n    hosts: [crm.acme.example, '*.acme.example']\n"

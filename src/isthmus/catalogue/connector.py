@@ -17,6 +17,8 @@ from isthmus.catalogue.durations import parse_duration
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 #: an expression; ``isthmus check`` compiles every field of this type and points at what it cannot read
 Jsonata = Annotated[str, Field(json_schema_extra={"format": "jsonata"})]
+#: a host's name; ``*.`` before it stands for whatever is below it
+Host = Annotated[str, Field(pattern=r"^(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]+$", examples=["*.example.com"])]
 Verdict = Literal["retry", "reauthenticate", "reject"]
 #: why it did not work, for grouping and for automatic retry
 ErrorClass = Literal["limit", "locked", "down", "access", "business", "missing", "conflict", "format"]
@@ -330,6 +332,9 @@ class Connector(_Described):
     texts: dict[str, str] = Field(
         default_factory=dict,
         description="said once, used as {texts.name}; {extra.Object} is the company's own fields of it",
+    hosts: list[Host] = Field(
+        default_factory=list, description="hosts, beside that of base_url, to which a sign-in may send calls"
+    )
     )
     inbound: dict[str, Inbound] = Field(default_factory=dict)
     operations: dict[str, Operation]

@@ -143,6 +143,7 @@ def _connection(landscape: Landscape, name: str, shape: LandscapeShape) -> Conne
     )
 
 
+        hosts=tuple(entry.hosts),
 def _settings(document: Document, schema: dict[str, Any], given: dict[str, Any], *, references: bool) -> dict[str, Any]:
     """The given settings as their schema means them, with its defaults."""
     read: dict[str, Any] = Conforming(document, Findings(), schema, references=references).read(given, schema, ())

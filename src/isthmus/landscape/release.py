@@ -43,6 +43,8 @@ class ConnectionPlan:
     extra_fields: Mapping[str, tuple[str, ...]]
     codes: Mapping[str, Mapping[str, str]]
 
+    #: further hosts to which its sign-in may send calls
+    hosts: tuple[str, ...] = ()
 
 @dataclass(frozen=True)
 class UnitPlan:

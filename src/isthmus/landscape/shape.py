@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from isthmus.catalogue.connector import Host
 from isthmus.model.codes import Currency
 from isthmus.model.party import Address, TaxRegistration
 from isthmus.model.scalars import Language
@@ -69,6 +70,9 @@ class ConnectionShape(_Shape):
     title: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict, description="as the connector asks; secrets as references")
     limits: LimitsShape = LimitsShape()
+    hosts: list[Host] = Field(
+        default_factory=list, description="further hosts of this account, to which its sign-in may send calls"
+    )
     deadline: Duration | None = Field(
         None, description="how long the vendor may work on a call; default each operation's own"
     )

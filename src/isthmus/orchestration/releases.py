@@ -17,6 +17,7 @@ from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.landscape.finding import LandscapeProblems
 from isthmus.landscape.release import Release, compile_release
 from isthmus.orchestration.process import Process, load_process
+from isthmus.orchestration.stopped_poll import stopped_poll
 from isthmus.orchestration.system_call import system_call
 from isthmus.store import releases
 from isthmus.store.clock import instant
@@ -24,9 +25,11 @@ from isthmus.store.store import Store
 from isthmus.store.transaction import Row
 
 #: of a connector's folder what runs
-_RUNS = ("connector.yaml", "quirks.py", "mappings/*", "schema/*.json")
+_RUNS = ("connector.yaml", "operations/*.yaml", "quirks.py", "mappings/*", "schema/*.json")
 #: of the landscape's folder what is read; never a secret
 _READ = ("isthmus.yaml", "mappings/*/*", "rules/*.yaml")
+#: processes that every release has
+_OURS = {each.name: each for each in (system_call, stopped_poll)}
 _MEND = "replay it on the present release"
 
 
@@ -81,11 +84,11 @@ class Releases:
     def processes(self) -> list[Process]:
         """The processes of the present release."""
         found = (self.process(self.present, name, plan.version) for name, plan in self.present.processes.items())
-        return [*found, system_call]
+        return [*found, *_OURS.values()]
 
     def _loaded(self, release: Release, name: str) -> Process | None:
         plan = release.processes.get(name)
-        found = system_call if name == system_call.name else load_process(plan.code, plan.folder) if plan else None
+        found = _OURS.get(name) or (load_process(plan.code, plan.folder) if plan else None)
         if found is not None:
             self._processes[release.id, name] = found
         return found

@@ -100,6 +100,15 @@ def reopen(tx: Transaction, run_id: str, hint: str, version: str | None, now: st
     )
 
 
+def park(tx: Transaction, run_id: str, problem: str, now: str) -> None:
+    """Have a run that nobody plays wait for a person."""
+    tx.run(
+        "UPDATE run SET state = 'parked', problem = :problem, due_at = NULL, ended_at = NULL, updated_at = :now"
+        " WHERE id = :id AND owner IS NULL",
+        {"id": run_id, "problem": problem, "now": now},
+    )
+
+
 def hint_newer(tx: Transaction, run_id: str, hint: str, version: str | None, now: str) -> None:
     """A newer message for a run that has not been played yet: it begins with that one."""
     tx.run(

@@ -75,7 +75,7 @@ class Caller:
         try:
             answer = await bound.connection.send(call, timeout_s=bound.deadline_s, send_by=send_by)
         except SignInRefused as error:
-            return Outcome(failure=Failure("reject", "access", 401, "sign-in", str(error), mend=_SIGN_IN))
+            return Outcome(failure=not_let_in(error))
         except NotSent as error:
             return Outcome(unsent=str(error) or "no connection")
         except NoAnswer as error:
@@ -124,6 +124,11 @@ class Caller:
             "trace_id": f"{context.trace_id:032x}" if context.is_valid else None,
         }
         self._store.note("attempt", row)
+
+
+def not_let_in(error: SignInRefused) -> Failure:
+    """The failure that a refused sign-in is."""
+    return Failure("reject", "access", 401, error.code, str(error), means=str(error), mend=error.mend or _SIGN_IN)
 
 
 def _word(outcome: Outcome, looks: bool) -> str:

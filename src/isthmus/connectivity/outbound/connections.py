@@ -53,4 +53,5 @@ class Connections:
             self._tokens,
             self._store.clock,
             mappings=lambda file: release.mapping(name, file),
+            hosts=plan.hosts,
         )

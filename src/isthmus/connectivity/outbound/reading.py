@@ -11,8 +11,8 @@ from isthmus.catalogue.connector import Request
 from isthmus.connectivity.identity import Identities
 from isthmus.connectivity.outbound.binding import Asking, Bindings, Bound
 from isthmus.connectivity.outbound.calling import Caller, Outcome
-from isthmus.connectivity.outbound.outcome import Later, Park
-from isthmus.connectivity.outbound.trouble import attempts_ended, parked
+from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
+from isthmus.connectivity.outbound.trouble import attempts_ended, following, parked
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.transport.answer import Answer
 from isthmus.mapping.errors import MappingError
@@ -69,7 +69,7 @@ class Reader:
             found = bound.found(request.found, outcome.answer.body)
             if found is not None:
                 picked.append(found)
-            call = bound.connection.next_page(outcome.answer) if pages else None
+            call = following(bound.connection, outcome.answer, str(bound.operation), asking.step) if pages else None
         return picked
 
     async def _patiently(self, asking: Asking, bound: Bound, call: Any, missing: list[int]) -> Outcome:

@@ -8,6 +8,9 @@ from datetime import datetime, timedelta
 from isthmus.connectivity.outbound.binding import Asking, Bound
 from isthmus.connectivity.outbound.calling import Outcome
 from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
+from isthmus.connectivity.transport.answer import Answer, Call, Failure
+from isthmus.connectivity.transport.connection import Connection
+from isthmus.model.problems import Rejected
 from isthmus.store.transaction import Row
 
 #: how long trouble of a class is retried by itself before a person is asked, and the first pause, in seconds
@@ -31,18 +34,43 @@ def parked(bound: Bound, outcome: Outcome, step: str) -> ParkedWork:
             step=step,
             retry_s=RETRY_S,
         )
+    return refused(bound.connection, str(bound.operation), failure, step)
+
+
+def refused(connection: Connection, what: str, failure: Failure, step: str | None) -> ParkedWork:
+    """The exception of one refusal of ``what`` was asked, an operation or a poll."""
     return ParkedWork(
-        title=failure.means or f"{title} refused {bound.operation}: {failure.message}",
+        title=failure.means or f"{connection.connector.title} refused {what}: {failure.message}",
         error_class=failure.error_class,
         mend=failure.mend or "mend it there or edit the input, then replay",
-        operation=str(bound.operation),
-        connection=bound.plan.name,
+        operation=what,
+        connection=connection.name,
         code=failure.code,
         field=failure.field,
         said=f"{failure.status} {failure.code}: {failure.message}",
         step=step,
         retry_s=RETRY_S if failure.error_class in _PATIENCE else None,
     )
+
+
+def following(connection: Connection, answer: Answer, what: str, step: str | None) -> Call | None:
+    """The call for the page after ``answer``, or None. Raises Park where it is elsewhere: nobody goes there."""
+    try:
+        return connection.next_page(answer)
+    except Rejected as error:
+        problem = error.problem
+        raise Park(
+            ParkedWork(
+                title=f"{problem.title}: {problem.value}",
+                error_class="access",
+                mend=problem.mend or "",
+                operation=what,
+                connection=connection.name,
+                code=problem.type.rpartition("/")[2],
+                said=f"expected {problem.expected}",
+                step=step,
+            )
+        ) from error
 
 
 def attempts_ended(bound: Bound, outcome: Outcome, asking: Asking, now: datetime) -> Park | Later:

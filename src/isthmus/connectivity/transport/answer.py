@@ -49,7 +49,13 @@ class NotSent(Exception):
 
 
 class SignInRefused(NotSent):
-    """The vendor does not let this connection in (wrong secret, locked user): a person must mend its settings."""
+    """The vendor does not let this connection in (wrong secret, locked user), or sends its calls elsewhere: a person
+    must mend its settings. ``code`` groups equal refusals, ``mend`` says what to do where it is not the usual.
+    """
+
+    def __init__(self, text: str, *, code: str = "sign-in", mend: str | None = None) -> None:
+        super().__init__(text)
+        self.code, self.mend = code, mend
 
 
 class NoAnswer(Exception):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any
 
 from isthmus import __version__
 from isthmus.catalogue.connector import Connector
-from isthmus.connectivity.transport import odata_v2, pages, rendering
+from isthmus.connectivity.transport import addresses, odata_v2, pages, rendering
 from isthmus.connectivity.transport.answer import Answer, Budget, Call, Failure, NoAnswer, NotSent, SignedIn
 from isthmus.connectivity.transport.body import parsed
 from isthmus.connectivity.transport.failures import Failures, retry_after
@@ -33,7 +33,8 @@ class Connection:
     """One account at a vendor, over one HTTP session. Calls go to its own host and nowhere else.
 
     ``settings`` include the secrets, resolved; neither texts nor traces of this object show a value of them.
-    ``mappings`` finds a compiled mapping by its file below ``mappings/``.
+    ``mappings`` finds a compiled mapping by its file below ``mappings/``; ``hosts`` are further hosts to which a sign-in
+    may send calls.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Connection:
         clock: Callable[[], datetime],
         *,
         mappings: Callable[[str], CompiledMapping],
+        hosts: Sequence[str] = (),
     ) -> None:
         self.name, self.connector = name, connector
         self.settings: Mapping[str, str] = Settings(settings)
@@ -59,6 +61,7 @@ class Connection:
             tokens=tokens,
             clock=clock,
             base_url=self._configured_base(),
+            hosts=hosts,
         )
         self._failures = Failures(connector, self._redacted)
         self._csrf = odata_v2.CsrfToken()
@@ -208,7 +211,7 @@ class Connection:
         """The address that the settings give, checked. Raises Rejected."""
         template = self.connector.transport.base_url
         base_url = fill(template, {"settings": self.settings}, what=self.name).strip().rstrip("/")
-        if wrong := pages.unfit_base(base_url):
+        if wrong := addresses.unfit_base(base_url):
             raise self._unfit("base_url", f"the base address {wrong}", "an address such as https://example.com")
         return base_url
 

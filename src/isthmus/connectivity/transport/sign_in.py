@@ -12,12 +12,13 @@ import base64
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from isthmus.catalogue.connector import Connector
+from isthmus.connectivity.transport.addresses import signed_in_at
 from isthmus.connectivity.transport.answer import NoAnswer, NotSent, SignedIn, SignInRefused
 from isthmus.connectivity.transport.failures import retry_after
 from isthmus.connectivity.transport.json_text import parse_json
@@ -47,15 +48,18 @@ class SignIn:
         tokens: TokenStore,
         clock: Callable[[], datetime],
         base_url: str,
+        hosts: Sequence[str] = (),
     ) -> None:
+        """``hosts`` are those to which an answer may send calls, beside that of ``base_url``."""
         self._name, self._auth, self._wire = name, connector.auth, wire
         self._context = {"settings": settings}
         self._tokens, self._clock, self._base_url = tokens, clock, base_url
+        self._hosts = (*connector.transport.hosts, *hosts)
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._renewing = asyncio.Lock()
         self._held: SignedIn | None = None
         self._held_until: datetime | None = None
-        self._refusal: tuple[datetime, str] | None = None
+        self._refusal: tuple[datetime, SignInRefused] | None = None
 
     @property
     def by_token(self) -> bool:
@@ -127,8 +131,16 @@ class SignIn:
             pause_s = min(2 * pause_s, 0.5)
 
     async def _stored(self) -> StoredToken | None:
+        """The stored token, if it is good and goes where calls may go: rows are not believed about addresses either."""
         token = await self._tokens.read(self._name)
-        return token if token is not None and self._clock() < token.expires_at else None
+        if token is None or self._clock() >= token.expires_at:
+            return None
+        try:
+            if token.base_url is not None:
+                signed_in_at(token.base_url, self._base_url, self._hosts, self._name)
+        except SignInRefused:
+            return None
+        return token
 
     async def _renewed(self) -> StoredToken:
         """A new token, by us who hold the lease; or the one that came while we were getting the lease."""
@@ -146,11 +158,12 @@ class SignIn:
 
     async def _signed_in_unless_refused(self) -> StoredToken:
         if self._refusal and self._clock() < self._refusal[0]:
-            raise SignInRefused(self._refusal[1])
+            refusal = self._refusal[1]
+            raise SignInRefused(str(refusal), code=refusal.code, mend=refusal.mend)
         try:
             return await self._signed_in()
         except SignInRefused as refusal:
-            self._refusal = (self._clock() + _REST_AFTER_REFUSAL, str(refusal))
+            self._refusal = (self._clock() + _REST_AFTER_REFUSAL, refusal)
             raise
 
     async def _signed_in(self) -> StoredToken:
@@ -215,17 +228,13 @@ class SignIn:
         return StoredToken(value, expires_at, self._sent_to(told), generation=0)
 
     def _sent_to(self, told: dict[str, Any]) -> str | None:
-        """Where calls go from now on, if the answer says so: by https, or where the connection goes anyway."""
+        """Where calls go from now on, if the answer says so. Raises SignInRefused where that is none of our hosts."""
         if not self._auth.base_url:
             return None
         found = compile_expression(self._auth.base_url, file=f"{self._name} auth.base_url")(told)
         if not isinstance(found, str) or not found:
             raise SignInRefused(f"{self._name}: the sign-in named no address for calls ({self._auth.base_url})")
-        address, ours = urlsplit(found), urlsplit(self._base_url)
-        same = (address.scheme, address.netloc) == (ours.scheme, ours.netloc)
-        if not address.hostname or address.username or not (address.scheme == "https" or same):
-            raise SignInRefused(f"{self._name}: the sign-in sends calls to {address.hostname}, not by https")
-        return found.rstrip("/")
+        return signed_in_at(found, self._base_url, self._hosts, self._name)
 
     def _setting(self, part: str) -> str:
         """A value of the descriptor's ``auth`` part, its placeholders filled from the settings."""
