@@ -23,6 +23,7 @@ from isthmus.store.clock import moment
 from isthmus.store.messages import Start
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
+from isthmus.visibility.read_model import ReadModel
 
 
 class Engine:
@@ -37,7 +38,8 @@ class Engine:
         self.identities = Identities(store)
         self.bindings = Bindings(accounts, self.identities)
         self.caller = Caller(store, self.throttles)
-        self.reader = Reader(store, self.bindings, self.caller)
+        self.known = ReadModel(store)
+        self.reader = Reader(store, self.bindings, self.caller, self.known)
         self.deliverer = Deliverer(store, self.caller)
         self.sender = Sender(store, self.bindings, self.reader, self.deliverer)
         self.processes: dict[str, Process] = {process.name: process for process in self.releases.processes()}
@@ -57,9 +59,10 @@ class Engine:
         if channel is None:
             event = message["type"] if message["channel"] == "api" else None
         else:
-            body = json.loads(message["body"])
+            assert plan is not None
+            told = {**json.loads(message["body"]), "settings": self.release.public_settings(plan.name)}
             event = next(
-                (t.event for t in channel.takes if t.when is None or self.release.expression(t.when)(body)),
+                (t.event for t in channel.takes if t.when is None or self.release.expression(t.when)(told)),
                 None,
             )
         return [

@@ -1,4 +1,4 @@
-"""Where each poll stands. One poller per channel, whoever holds its lease."""
+"""Where each poll stands, and what the polls of each day brought. One poller per channel, whoever holds its lease."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from isthmus.store.transaction import Row, Transaction
 
 
 def take_poll(
-    tx: Transaction, *, connection: str, channel: str, holder: str, now: str, until: str, not_since: str
+    tx: Transaction, *, connection: str, channel: str, holder: str, now: str, until: str, not_since: str, start: str
 ) -> Row | None:
-    """Win the right to poll now, unless somebody polls or has polled since ``not_since``; the cursor as it stands."""
-    tx.insert_new("cursor", {"connection": connection, "channel": channel})
+    """Win the right to poll now, unless somebody polls or has polled since ``not_since``; the cursor as it stands.
+
+    ``start`` is from when on the first poll looks; it stays the same until the source has returned something.
+    """
+    tx.insert_new("cursor", {"connection": connection, "channel": channel, "start": start})
     return tx.row(
         "UPDATE cursor SET holder = :holder, held_until = :until WHERE connection = :connection AND channel = :channel"
         " AND (held_until IS NULL OR held_until < :now) AND (polled_at IS NULL OR polled_at < :since) RETURNING *",
@@ -24,34 +27,67 @@ def take_poll(
     )
 
 
-def move_cursor(
-    tx: Transaction,
-    *,
-    connection: str,
-    channel: str,
-    holder: str,
-    value: str | None,
-    tie: str | None,
-    now: str,
-    done: bool,
+def keep_poll(
+    tx: Transaction, *, connection: str, channel: str, holder: str, until: str, value: str | None, tie: str | None
 ) -> bool:
-    """Move a cursor to a value that the source returned; False where the lease was lost."""
+    """Hold the lease longer, and move the cursor to what the source returned (None: leave it); False: it was lost."""
     return (
         tx.run(
-            "UPDATE cursor SET value = coalesce(:value, value), tie = coalesce(:tie, tie),"
-            " polled_at = CASE WHEN :done = 1 THEN :now ELSE polled_at END, held_until = CASE WHEN :done = 1 THEN NULL ELSE held_until END"
-            " WHERE connection = :connection AND channel = :channel AND holder = :holder",
+            "UPDATE cursor SET held_until = :until, tie = CASE WHEN :value IS NULL THEN tie ELSE :tie END,"
+            " value = coalesce(:value, value) WHERE connection = :connection AND channel = :channel AND holder = :holder",
             {
                 "connection": connection,
                 "channel": channel,
                 "holder": holder,
+                "until": until,
                 "value": value,
                 "tie": tie,
-                "now": now,
-                "done": int(done),
             },
         )
         > 0
+    )
+
+
+def end_poll(
+    tx: Transaction, *, connection: str, channel: str, holder: str, now: str, outcome: str, said: str | None
+) -> int | None:
+    """Give the lease back and keep how it ended; how many polls in a row have failed, None where the lease was lost."""
+    failed = int(outcome.startswith("failed"))
+    found: int | None = tx.value(
+        "UPDATE cursor SET held_until = NULL, polled_at = :now, outcome = :outcome, said = :said,"
+        " failures = CASE WHEN :failed = 1 THEN failures + 1 WHEN :outcome = 'ok' THEN 0 ELSE failures END"
+        " WHERE connection = :connection AND channel = :channel AND holder = :holder RETURNING failures",
+        {
+            "connection": connection,
+            "channel": channel,
+            "holder": holder,
+            "now": now,
+            "outcome": outcome,
+            "said": said,
+            "failed": failed,
+        },
+    )
+    return found
+
+
+def count_poll(tx: Transaction, *, connection: str, channel: str, day: str, failed: bool, new: int) -> bool:
+    """Add a poll to its day; whether it is the day's first."""
+    row = {"connection": connection, "channel": channel, "day": day}
+    first = tx.insert_new("poll_day", {**row, "polls": 0, "failed": 0, "new": 0})
+    tx.run(
+        "UPDATE poll_day SET polls = polls + 1, failed = failed + :failed, new = new + :new"
+        " WHERE connection = :connection AND channel = :channel AND day = :day",
+        {**row, "failed": int(failed), "new": new},
+    )
+    return bool(first)
+
+
+def days(tx: Transaction, connection: str, channel: str, before: str, most: int = 15) -> list[Row]:
+    """What the days before one brought, the latest first."""
+    return tx.rows(
+        "SELECT * FROM poll_day WHERE connection = :connection AND channel = :channel AND day < :before"
+        " ORDER BY day DESC LIMIT :most",
+        {"connection": connection, "channel": channel, "before": before, "most": most},
     )
 
 

@@ -5,25 +5,16 @@ Indexes serve the known queries: claim, take, due, find; a test reads their plan
 
 from __future__ import annotations
 
-from typing import Any
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint, text
+from isthmus.store import known_tables
+from isthmus.store.columns import Serial as _Serial
+from isthmus.store.columns import metadata
+from isthmus.store.columns import number_column as _number
+from isthmus.store.columns import text_column as _text
+from isthmus.store.columns import where as _where
 
-metadata = MetaData()
-_Serial = BigInteger().with_variant(Integer, "sqlite")
-
-
-def _text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=null, primary_key=key)
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
-def _number(name: str, default: int = 0) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default=text(str(default)))
-
+__all__ = ["known_tables", "metadata"]
 
 call = Table(
     "call",
@@ -256,6 +247,9 @@ audit = Table(
     _text("about"),
     _text("before", null=True),
     _text("after", null=True),
+    _text("salt", null=True),  # goes with the contents, so that nobody can guess them from their digests
+    _text("before_digest"),
+    _text("after_digest"),
     _text("previous"),
     _text("hash"),
     Index("audit_about", "about"),
@@ -356,11 +350,26 @@ cursor = Table(
     metadata,
     _text("connection", key=True),
     _text("channel", key=True),
-    _text("value", null=True),
+    _text("start", null=True),  # from when on the first poll looked
+    _text("value", null=True),  # how far the source was read, in its own words
     _text("tie", null=True),
     _text("holder", null=True),
     _text("held_until", null=True),
     _text("polled_at", null=True),
+    _text("outcome", null=True),  # of the last poll: ok, paused, failed: access, …
+    _text("said", null=True),
+    _number("failures"),  # in a row
+)
+
+poll_day = Table(
+    "poll_day",  # what the polls of a day brought
+    metadata,
+    _text("connection", key=True),
+    _text("channel", key=True),
+    _text("day", key=True),
+    _number("polls"),
+    _number("failed"),
+    _number("new"),
 )
 
 answered = Table(

@@ -18,6 +18,7 @@ from isthmus.connectivity.transport.answer import Answer
 from isthmus.mapping.errors import MappingError
 from isthmus.model.problems import InvalidObject, Rejected
 from isthmus.store.store import Store
+from isthmus.visibility.read_model import ReadModel
 
 TRIES_MAX = 4
 
@@ -25,8 +26,8 @@ TRIES_MAX = 4
 class Reader:
     """Reads through a role's operations, whatever the vendor."""
 
-    def __init__(self, store: Store, bindings: Bindings, caller: Caller) -> None:
-        self._store, self._bindings, self._caller = store, bindings, caller
+    def __init__(self, store: Store, bindings: Bindings, caller: Caller, known: ReadModel) -> None:
+        self._store, self._bindings, self._caller, self.known = store, bindings, caller, known
 
     @property
     def _identities(self) -> Identities:
@@ -36,13 +37,13 @@ class Reader:
         self, asking: Asking, operation: Operation[Any, Any], argument: BaseModel, *, at: str | None = None
     ) -> Any:
         """The canonical object(s), or None where there is none; ``at`` names a connection. Raises Park or Later."""
-        written = asking.writings.of(argument)
-        bound = await self._bindings.bind(asking, operation, written, asking.key, self._store.clock(), at)
-        objects = await self._found(asking, bound)
-        if operation.many:
-            made = [await self.canonical(bound, item) for item in _items(objects)]
-            return tuple([each for each in made if each is not None])
-        return await self.canonical(bound, objects[0]) if objects and objects[0] is not None else None
+        written, asked_at = asking.writings.of(argument), self._store.clock()
+        bound = await self._bindings.bind(asking, operation, written, asking.key, asked_at, at)
+        objects = _items(await self._found(asking, bound)) if operation.many else (await self._found(asking, bound))[:1]
+        made = [await self.canonical(bound, item) for item in objects if item is not None]
+        found = tuple([each for each in made if each is not None])
+        self.known.saw(bound.plan.name, found, asked_at)
+        return found if operation.many else found[0] if found else None
 
     async def _found(self, asking: Asking, bound: Bound) -> list[Any]:
         """What the operation's request finds; of a sequence its ``result``, the others' objects are ``parts``."""
@@ -116,8 +117,6 @@ async def canonical(bound: Bound, found: Any, identities: Identities) -> Any:
 
 
 def _unmappable(bound: Bound, error: Exception) -> Any:
-    from isthmus.connectivity.outbound.outcome import ParkedWork
-
     field = error.problem.field if isinstance(error, Rejected) else None
     return ParkedWork(
         title=f"{bound.plan.connector.title} and Isthmus do not understand each other at {bound.operation}: {error}"[

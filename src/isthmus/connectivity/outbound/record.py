@@ -16,22 +16,24 @@ from isthmus.connectivity.outbound.outcome import ParkedWork
 from isthmus.connectivity.outbound.reading import canonical
 from isthmus.model import Reference
 from isthmus.store import effects, journal
-from isthmus.store.clock import instant
+from isthmus.store.clock import instant, moment
 from isthmus.store.runs import FenceLost
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
+from isthmus.visibility.read_model import ReadModel
 
 
 class Recorder:
     """Everything it writes rides along; a crash before it lands is the doubt that exists anyway."""
 
-    def __init__(self, store: Store, identities: Identities) -> None:
-        self._store, self._identities = store, identities
+    def __init__(self, store: Store, identities: Identities, known: ReadModel) -> None:
+        self._store, self._identities, self._read_model = store, identities, known
 
     async def done(self, asking: Asking, bound: Bound, row: Row, argument: BaseModel, found: Any) -> Any:
         """A clear success: the canonical answer."""
         reference = reference_of(bound, found)
         answer = await self._answer(bound, argument, found, reference)
+        self._read_model.saw(bound.plan.name, [answer], moment(row["intended_at"]))
         values = {"arguments": row["arguments"], "arguments_hash": row["arguments_hash"], "look_at": row["look_at"]}
         known = [*known_by(bound, argument, reference), *others_known(bound, found)]
         self._done(asking, bound, row, answer, reference, values, known)

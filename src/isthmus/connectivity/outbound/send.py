@@ -36,7 +36,7 @@ class Sender:
     def __init__(self, store: Store, bindings: Bindings, reader: Reader, deliverer: Deliverer) -> None:
         self._store, self._bindings = store, bindings
         self._reader, self._deliverer = reader, deliverer
-        self._intentions, self._recorder = Intentions(store), Recorder(store, bindings.identities)
+        self._intentions, self._recorder = Intentions(store), Recorder(store, bindings.identities, reader.known)
         self._sequences = Sequences(reader, self._intentions, deliverer, self._recorder)
 
     async def change(
@@ -73,9 +73,12 @@ class Sender:
         found = await self._deliver(d)
         return await self._recorder.done(asking, bound, d.row, argument, found)
 
-    async def out_of_doubt(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> Any:
+    async def out_of_doubt(
+        self, asking: Asking, operation: Operation[Any, Any], row: Row, *, again: bool = True
+    ) -> Any:
         """What an intended effect left once nothing of it can be under way: the canonical object, or None for nothing.
 
+        An upsert cannot be looked at: it is sent once more, unless not ``again`` (None then).
         Raises Later until that is clear, and Park where it cannot be looked at.
         """
         bound = await self._bound_as_intended(asking, operation, row)
@@ -86,7 +89,7 @@ class Sender:
             found = None
         else:
             found = await self._deliverer.settle(d)
-            if d.once.rule == "upsert":  # cannot be looked at; once more is harmless, and then it is there
+            if d.once.rule == "upsert" and again:  # once more is harmless, and then it is there
                 found = await self._deliver(d)
         if found is None:
             return None
