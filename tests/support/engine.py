@@ -225,8 +225,9 @@ class Life:
     def drop(self) -> None:
         """Drop the loop with everything that still hangs in it; nothing of that reaches store or vendor any more."""
         self.points.dead = True
+        # what ended with the life is asked for by nobody: it has nothing to complain about
+        self.loop.set_exception_handler(lambda loop, context: None)
         for task in asyncio.all_tasks(self.loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
             with suppress(BaseException):
                 task.get_coro().close()  # type: ignore[union-attr]
         for connection in self.engine.connections.values():

@@ -23,15 +23,16 @@ class Compensation:
     async def undo_all(self, asking: Asking, rows: list[Row]) -> list[ParkedWork]:
         """Undo every effect that says how; what could not be undone, while the rest went on.
 
-        Raises Later or FenceLost.
+        What stays is brought out of doubt too: it must not come when all is over. Raises Later or FenceLost.
         """
         failures: list[ParkedWork] = []
         known = {row["key"]: row for row in rows}
-        for row in reversed(
-            [row for row in rows if row["part"] == "" and row["undo"] and row["state"] in ("done", "intended")]
-        ):
+        for row in reversed([row for row in rows if row["part"] == "" and row["state"] in ("done", "intended")]):
             try:
-                await self._undo(asking, row, known)
+                if row["undo"]:
+                    await self._undo(asking, row, known)
+                elif row["state"] == "intended":
+                    await self._settle(asking, row)
             except Park as parked:
                 failures.append(parked.work)
         return failures
@@ -46,6 +47,13 @@ class Compensation:
         result = undo.takes.model_validate(json.loads(row["result"]))
         await self._sender.change(asking, undo, result, key=row["business_key"], known=known)
         self._mark(asking, row, f"{undo}/{row['business_key']}")
+
+    async def _settle(self, asking: Asking, row: Row) -> None:
+        """Have what stays come to its end: recorded, or known not to be there. An upsert is only waited for."""
+        do = operation(row["role"], row["operation"])
+        asking.step = f"end {row['step']}"
+        if await self._sender.out_of_doubt(asking, do, row, again=False) is None:
+            self._mark(asking, row, "nothing to undo")
 
     def _let_land(self, row: Row) -> None:
         """An upsert that was sent again without waiting may land once more, after its undo: that waits for it."""

@@ -1,0 +1,47 @@
+"""What the state machine has found, each in its smallest form."""
+
+from __future__ import annotations
+
+import pytest
+from tests.support.engine import Place, Points
+
+from isthmus.orchestration import parked
+
+
+class Ending(Points):
+    """Ends the life when it passes a point of this name for the ``number``-th time."""
+
+    def __init__(self, name: str, number: int = 1) -> None:
+        super().__init__()
+        self._name, self._number = name, number
+
+    def comes(self, name: str) -> bool:
+        super().comes(name)
+        self._number -= name == self._name
+        return name == self._name and self._number == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "point", "ends"),
+    [
+        ("ensure_party", Ending("before call POST things"), "undone"),  # never sent
+        ("ensure_party", Ending("after call POST things"), "done"),  # there, but nobody heard of it
+        ("ensure_party", Ending("under way: POST things"), "done"),
+        ("report", Ending("under way: PUT things/A1", 2), "undone"),
+    ],
+    ids=["never sent", "there", "under way", "an upsert under way"],
+)
+def test_what_stays_is_brought_out_of_doubt_before_its_run_is_undone(operation: str, point: Ending, ends: str) -> None:
+    """Else a party is made that nobody knows of, or a report of an order lands after the report that it is undone."""
+    with Place() as place:
+        place.world.plan("A1")
+        place.post("A1", "order")
+        assert not place.live(point), "this point is not passed any more"
+        place.expire_leases()
+        with place.life() as life:
+            life.do(parked.cancel(life.store, "order.toy.Plan.A1", who="clerk"))
+            assert life.until_quiet()
+        assert place.runs() == {"order.toy.Plan.A1": "undone"}
+        assert place.world.under_way == 0, "something comes when all is over"
+        assert place.effects(operation=operation)[0]["state"] == ends
+        place.audit()
