@@ -56,7 +56,10 @@ def blueprints(extra: Iterable[Path] = ()) -> dict[str, BlueprintFolder]:
 
 @dataclass(frozen=True)
 class ConnectorFolder:
-    """A vendor's folder: connector.yaml, mappings/, schema/, quirks.py. Each part is read when first asked for."""
+    """A vendor's folder: connector.yaml, operations/, mappings/, schema/, quirks.py, each read when first asked for.
+
+    What a vendor is asked about one topic may stand in ``operations/<topic>.yaml``: operations by name.
+    """
 
     name: str
     path: Path
@@ -68,11 +71,28 @@ class ConnectorFolder:
         return read_document(self.path / "connector.yaml", shown_as=self.shown("connector.yaml"), numbers=True)
 
     @cached_property
+    def topics(self) -> list[Document]:
+        """operations/<topic>.yaml with places."""
+        files = sorted((self.path / "operations").glob("*.yaml"))
+        return [read_document(file, shown_as=self.shown(f"operations/{file.name}"), numbers=True) for file in files]
+
+    @cached_property
     def descriptor(self) -> Connector:
-        """The parsed connector.yaml. Raises pydantic's ValidationError, or ValueError where it is not YAML."""
-        for mistake in self.document.mistakes:
-            raise ValueError(f"{self.document.file}:{mistake.position.line}: {mistake.what}; {mistake.mend}")
-        return Connector.model_validate(self.document.value)
+        """The parsed descriptor. Raises pydantic's ValidationError, or ValueError where it is not YAML."""
+        for document in (self.document, *self.topics):
+            for mistake in document.mistakes:
+                raise ValueError(f"{document.file}:{mistake.position.line}: {mistake.what}; {mistake.mend}")
+        return Connector.model_validate(self.whole())
+
+    def whole(self) -> Any:
+        """The descriptor's value: connector.yaml with the operations of every topic."""
+        value = self.document.value
+        if not isinstance(value, dict) or not self.topics:
+            return value
+        operations = dict(value.get("operations") or {})
+        for topic in self.topics:
+            operations |= topic.value if isinstance(topic.value, dict) else {}
+        return {**value, "operations": operations}
 
     def shown(self, file: str) -> str:
         """How people see a file of this folder: ``<connector>/<file>``."""

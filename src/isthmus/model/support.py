@@ -87,7 +87,8 @@ class Dispute(Value):
     kind: Literal["billing", "chargeback"]
     invoice: Link | None = None
     lines: tuple[DisputedLine, ...] = ()
-    amount: Money
+    amount: Money | None = None
+    """Required of a chargeback; absent: what its lines come to, or all of the invoice."""
     reason: CreditReason
     network_reason_code: Code | None = None
     remedy: Literal["credit", "refund", "replacement", "return", "correction", "none"] | None = None
@@ -102,8 +103,10 @@ class Dispute(Value):
         words = ("open", "won", "lost") if self.kind == "chargeback" else ("open", "accepted", "partly", "rejected")
         if self.decision not in words:
             found.add("decision", value=self.decision, expected=f"one of {', '.join(words)} for a {self.kind} dispute")
+        if self.kind == "chargeback":
+            found.need(self.amount, "amount", when="kind is chargeback")
         for index, line in enumerate(self.lines):
-            if line.amount is not None and line.amount.currency != self.amount.currency:
+            if line.amount is not None and self.amount is not None and line.amount.currency != self.amount.currency:
                 field = ("lines", index, "amount", "currency")
                 found.add(*field, value=line.amount.currency, expected=self.amount.currency)
         found.check()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.connectivity.system_api.operation import Operation, Search
@@ -19,6 +21,17 @@ class EntitlementGrant(BaseModel):
     order_number: str
 
 
+class CaseNote(BaseModel):
+    """Something said in a case, and where the case stands then. ``status`` absent: it stays as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    case: Reference
+    text: str
+    public: bool
+    status: Literal["open", "waiting_customer", "waiting_internal", "solved"] | None = None
+
+
 grant_entitlement: Operation[EntitlementGrant, Entitlement] = Operation(
     "support", "grant_entitlement", EntitlementGrant, Entitlement, writes=True
 )
@@ -31,3 +44,7 @@ read_case: Operation[Reference, Case] = Operation("support", "read_case", Refere
 search_cases: Operation[Search, tuple[Case, ...]] = Operation("support", "search_cases", Search, Case, many=True)
 create_case: Operation[Case, Case] = Operation("support", "create_case", Case, Case, writes=True)
 update_case: Operation[Case, Case] = Operation("support", "update_case", Case, Case, writes=True)
+#: what only our own people read
+add_note: Operation[CaseNote, Reference] = Operation("support", "add_note", CaseNote, Reference, writes=True)
+#: what the customer reads
+reply: Operation[CaseNote, Reference] = Operation("support", "reply", CaseNote, Reference, writes=True)

@@ -36,35 +36,59 @@ def check_connectors(landscape: Landscape, findings: Findings) -> None:
 
 def _check_connector(landscape: Landscape, folder: ConnectorFolder, findings: Findings) -> None:
     document = folder.document
-    report_yaml(document, findings)
-    if document.mistakes:
-        return
+    for each in (document, *folder.topics):
+        report_yaml(each, findings)
+        if each.mistakes:
+            return
     found = Findings()
     schema = schema_of(Connector)
     Conforming(document, found, schema).read(document.value, schema, ())
     check_settings_schema(document, found)
+    _check_topics(folder, schema, found)
     findings.extend(found)
     try:
-        descriptor = Connector.model_validate(document.value)
+        descriptor = Connector.model_validate(folder.whole())
     except ValidationError as error:
         if not found:
             _report_model(document, error, findings)
         return
     for name, operation in descriptor.operations.items():
-        _check_once(document, name, operation, findings)
-    for path, file in _mapping_names(document.value, ()):
-        if not _mapping_exists(landscape, folder, file):
-            what = f"{dotted(path)} names {file}, which is not in mappings/"
-            mend = did_you_mean(file.removeprefix("mappings/"), folder.mapping_files())
-            findings.error(document.file, document.at(*path), what, mend=mend)
-    _check_settings(document, descriptor, findings)
+        _check_once(*_place(folder, name), operation, findings)
+    for each in (document, *folder.topics):
+        for path, file in _mapping_names(each.value, ()):
+            if not _mapping_exists(landscape, folder, file):
+                what = f"{dotted(path)} names {file}, which is not in mappings/"
+                mend = did_you_mean(file.removeprefix("mappings/"), folder.mapping_files())
+                findings.error(each.file, each.at(*path), what, mend=mend)
+    _check_settings(folder, descriptor, findings)
 
 
-def _check_once(document: Document, name: str, operation: Operation, findings: Findings) -> None:
+def _check_topics(folder: ConnectorFolder, schema: dict[str, Any], findings: Findings) -> None:
+    """Each operations/<topic>.yaml holds operations that stand nowhere else."""
+    of_topics = {"$defs": schema["$defs"], "type": "object", "additionalProperties": {"$ref": "#/$defs/Operation"}}
+    value = folder.document.value
+    seen = set((value.get("operations") or {}) if isinstance(value, dict) else ())
+    for topic in folder.topics:
+        Conforming(topic, findings, of_topics).read(topic.value, of_topics, ())
+        for name in topic.value if isinstance(topic.value, dict) else ():
+            if name in seen:
+                what = f"{name} stands in another file of the connector too"
+                findings.error(topic.file, topic.key_at(name), what, mend="leave one of them out")
+            seen.add(name)
+
+
+def _place(folder: ConnectorFolder, operation: str) -> tuple[Document, Path]:
+    """Where an operation stands."""
+    for topic in folder.topics:
+        if isinstance(topic.value, dict) and operation in topic.value:
+            return topic, (operation,)
+    return folder.document, ("operations", operation)
+
+
+def _check_once(document: Document, path: Path, operation: Operation, findings: Findings) -> None:
     """A write without ``once`` could happen twice."""
     if operation.reads:
         return
-    path: Path = ("operations", name)
     mend = "write  once: {upsert: true}, once: {probe: …} or once: {native: …, probe: …}, or reads: true"
     if operation.request and not operation.once:
         what = f"{dotted(path)} writes and does not say once: a repeat could do it twice"
@@ -75,21 +99,23 @@ def _check_once(document: Document, name: str, operation: Operation, findings: F
             findings.error(document.file, document.at(*path, "sequence", at), what, mend=mend)
 
 
-def _check_settings(document: Document, descriptor: Connector, findings: Findings) -> None:
+def _check_settings(folder: ConnectorFolder, descriptor: Connector, findings: Findings) -> None:
     """Placeholders and webhooks name settings that the connector declares."""
+    document = folder.document
     declared = settings_schema(document)
     if declared is None:
         return
     known = declared.get("properties", {})
-    for path, text in _texts(document.value, ()):
-        for name in _SETTING.findall(text):
-            if name not in known:
-                what = f"{dotted(path)} asks for the setting {name!r}, which settings does not declare"
-                findings.error(document.file, document.at(*path), what, mend=did_you_mean(name, known))
-        for name in _TEXT.findall(text):
-            if name not in descriptor.texts:
-                what = f"{dotted(path)} asks for the text {name!r}, which texts does not have"
-                findings.error(document.file, document.at(*path), what, mend=did_you_mean(name, descriptor.texts))
+    for each in (document, *folder.topics):
+        for path, text in _texts(each.value, ()):
+            for name in _SETTING.findall(text):
+                if name not in known:
+                    what = f"{dotted(path)} asks for the setting {name!r}, which settings does not declare"
+                    findings.error(each.file, each.at(*path), what, mend=did_you_mean(name, known))
+            for name in _TEXT.findall(text):
+                if name not in descriptor.texts:
+                    what = f"{dotted(path)} asks for the text {name!r}, which texts does not have"
+                    findings.error(each.file, each.at(*path), what, mend=did_you_mean(name, descriptor.texts))
     for name, channel in descriptor.inbound.items():
         if channel.verify and channel.verify.secret not in known:
             path = ("inbound", name, "verify", "secret")

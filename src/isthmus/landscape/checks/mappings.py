@@ -59,8 +59,8 @@ def _check_used(landscape: Landscape, owner: str, file: str, findings: Findings)
 
 
 def _named(folder: ConnectorFolder) -> set[str]:
-    text = folder.document.text if (folder.path / "connector.yaml").exists() else ""
-    return set(re.findall(r"[\w.-]+\.jsonata", text))
+    texts = [folder.document.text] if (folder.path / "connector.yaml").exists() else []
+    return set(re.findall(r"[\w.-]+\.jsonata", "\n".join([*texts, *(topic.text for topic in folder.topics)])))
 
 
 def _check_mapping(

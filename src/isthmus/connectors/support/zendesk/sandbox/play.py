@@ -11,7 +11,7 @@ from isthmus.connectors.support.zendesk.sandbox.answers import sentence_of
 from isthmus.connectors.support.zendesk.sandbox.fields import Fields
 from isthmus.connectors.support.zendesk.sandbox.organizations import Organizations
 from isthmus.connectors.support.zendesk.sandbox.people import People
-from isthmus.connectors.support.zendesk.sandbox.seeding import AGENT_EMAIL, DISPUTE_FORM
+from isthmus.connectors.support.zendesk.sandbox.seeding import AGENT_EMAIL, DISPUTE_FIELDS, DISPUTE_FORM
 from isthmus.connectors.support.zendesk.sandbox.tables import key_of
 from isthmus.connectors.support.zendesk.sandbox.ticketing import Ticketing
 from isthmus.sandkit.routes import Refusal
@@ -20,7 +20,6 @@ from isthmus.sandkit.world import Row
 
 Arguments = Mapping[str, str]
 _NO = ("false", "no", "0")
-_FIELDS = ("invoice_number", "order_number", "dispute_reason")
 
 
 class Play:
@@ -34,12 +33,12 @@ class Play:
 
     def verbs(self) -> Mapping[str, Verb]:
         """All verbs by name."""
-        asked = ("customer", "email", "subject", "body", "priority", *_FIELDS)
+        asked = ("customer", "email", "subject", "body", "priority", *DISPUTE_FIELDS)
         return {
             "open_ticket": Verb("a customer's person writes to support", asked, _plainly(self._open_ticket)),
             "open_dispute": Verb(
                 "a customer disputes an invoice",
-                ("customer", "email", "invoice_number", "reason", "body", "order_number"),
+                ("customer", "email", "invoice_number", "reason", "body", *DISPUTE_FIELDS[1:2], *DISPUTE_FIELDS[3:]),
                 _plainly(self._open_dispute),
             ),
             "comment": Verb(
@@ -84,7 +83,9 @@ class Play:
 
     def _open(self, given: Arguments, ticket: Row, fields: Arguments) -> Row:
         person = self._person(given)
-        values = {self._fields.named("ticket", name).handle: fields[name] for name in _FIELDS if fields.get(name)}
+        values = {
+            self._fields.named("ticket", name).handle: fields[name] for name in DISPUTE_FIELDS if fields.get(name)
+        }
         asked = {**ticket, "custom_fields": values, "comment": {"body": fields.get("body") or str(ticket["subject"])}}
         made, _ = self._ticketing.create(asked, self._account.user_caller(person, "email"))
         return self._told(made)

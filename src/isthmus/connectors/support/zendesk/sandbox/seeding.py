@@ -22,6 +22,11 @@ OAUTH_TOKEN = "zd-sandbox-oauth-token"
 CLIENT_ID, CLIENT_SECRET = "isthmus", "zd-sandbox-client-secret"
 DISPUTE_FORM = "Invoice dispute"
 DISPUTE_REASONS = ("wrong_price", "wrong_quantity", "not_received", "damaged", "duplicate_invoice")
+#: the ticket fields of the dispute form, by key
+DISPUTE_FIELDS = (
+    *("invoice_number", "order_number", "dispute_reason"),
+    *("disputed_amount", "disputed_line", "disputed_quantity"),
+)
 _PLANS = ("bronze", "silver", "gold")
 #: how long ago the company's rows were made, so that exports show them at once
 _AGE_S = 30 * 86_400
@@ -50,7 +55,7 @@ def seed(
     """Fill an empty account; what it holds is as old as ``_AGE_S``, what comes later is new."""
     ids = _fields(fields)
     workplace.add_form("Default", [], default=True)
-    workplace.add_form(DISPUTE_FORM, [ids["invoice_number"], ids["order_number"], ids["dispute_reason"]])
+    workplace.add_form(DISPUTE_FORM, [ids[key] for key in DISPUTE_FIELDS])
     admin = people.create({"name": "Integration", "email": ADMIN_EMAIL, "role": "admin", "verified": True})
     agent = people.create({"name": "Rosa Lindgren", "email": AGENT_EMAIL, "role": "agent", "verified": True})
     account.world.insert("api_token", {"token": API_TOKEN, "description": "Isthmus", "active": 1})
@@ -66,7 +71,8 @@ def _fields(fields: Fields) -> dict[str, int]:
     plans = [{"name": plan.capitalize(), "value": plan} for plan in _PLANS]
     fields.add("organization", {"key": "plan", "type": "dropdown", "title": "Plan", "custom_field_options": plans})
     fields.add("organization", {"key": "plan_until", "type": "date", "title": "Plan until"})
-    for key, title in (("erp_customer", "ERP customer"), ("erp_order", "ERP order"), ("crm_account", "CRM account")):
+    titles = {"erp_customer": "ERP customer", "erp_order": "ERP order", "crm_account": "CRM account"}
+    for key, title in {**titles, "business_unit": "Business unit"}.items():
         fields.add("organization", {"key": key, "type": "text", "title": title})
     fields.add("user", {"key": "role_at_customer", "type": "text", "title": "Role at customer"})
     reasons = [{"name": reason.replace("_", " ").capitalize(), "value": reason} for reason in DISPUTE_REASONS]
@@ -74,6 +80,9 @@ def _fields(fields: Fields) -> dict[str, int]:
         ("invoice_number", {"type": "text", "title": "Invoice number"}),
         ("order_number", {"type": "text", "title": "Order number"}),
         ("dispute_reason", {"type": "tagger", "title": "Dispute reason", "custom_field_options": reasons}),
+        ("disputed_amount", {"type": "text", "title": "Disputed amount"}),
+        ("disputed_line", {"type": "text", "title": "Disputed line"}),
+        ("disputed_quantity", {"type": "integer", "title": "Disputed quantity"}),
     ]
     return {key: fields.add("ticket", given, key)["id"] for key, given in made}
 
@@ -81,7 +90,7 @@ def _fields(fields: Fields) -> dict[str, int]:
 def _customers(company: Company, organizations: Organizations, people: People) -> list[Row]:
     persons = []
     for account in company.accounts[::2]:
-        custom = {"erp_customer": account.number} if account.in_erp else {}
+        custom = {"business_unit": account.unit, **({"erp_customer": account.number} if account.in_erp else {})}
         given: Row = {"name": account.name, "external_id": account.key, "domain_names": [account.domain]}
         organization = organizations.create({**given, "organization_fields": custom})
         for number, person in enumerate(account.people):

@@ -24,6 +24,7 @@ from isthmus.connectors.support.zendesk.sandbox.seeding import (
     API_TOKEN,
     CLIENT_ID,
     CLIENT_SECRET,
+    DISPUTE_FORM,
     OAUTH_TOKEN,
     seed,
 )
@@ -42,6 +43,15 @@ from isthmus.sandkit.world import Row, World
 
 API = "/api/v2"
 TOKEN_PATH = "/oauth/tokens"
+#: what an integration calls the fields of the dispute form, and their keys here
+_FORM = {
+    "invoice_field": "invoice_number",
+    "order_field": "order_number",
+    "dispute_field": "dispute_reason",
+    "amount_field": "disputed_amount",
+    "line_field": "disputed_line",
+    "quantity_field": "disputed_quantity",
+}
 
 
 class VendorSandbox(Sandbox):
@@ -101,9 +111,11 @@ class VendorSandbox(Sandbox):
         )
 
     def credentials(self) -> dict[str, str]:
-        """An admin's API token; and, for OAuth, a client and a token that does not expire."""
+        """An admin's API token; for OAuth, a client and a token that does not expire; the ids of the dispute form."""
         oauth = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "oauth_token": OAUTH_TOKEN}
-        return {"email": ADMIN_EMAIL, "api_token": API_TOKEN, **oauth}
+        ids = {name: str(self._fields.named("ticket", key).id) for name, key in _FORM.items()}
+        ids["dispute_form"] = str(self._workplace.form_named(DISPUTE_FORM))
+        return {"email": ADMIN_EMAIL, "api_token": API_TOKEN, **oauth, **ids}
 
     def play(self, request: Request) -> Answer:
         """Play one request; what is below ``/api/v2`` is counted, limited and stamped."""

@@ -91,7 +91,7 @@ class Ticketing:
             body["status"] = "open"
         self._mark_solved(body, "new", caller)
         body["id"] = self._account.new_ticket_id()
-        audit = self._audit(body, [*self._created(body), comment], caller)
+        audit = self._audit(body, [*self._created(body), comment], caller, given)
         self._shelf.add(body, self._account.clock.timestamp())
         if self._events.heard("ticket"):
             self._events.tell("ticket", "created", body, {}, caller.user_id)
@@ -115,7 +115,7 @@ class Ticketing:
         if not changes and not comment:
             return before, self._unkept_audit(before, [], caller)
         after["updated_at"] = self._account.now()
-        audit = self._audit(after, [*changes, *([comment] if comment else [])], caller)
+        audit = self._audit(after, [*changes, *([comment] if comment else [])], caller, given)
         self._shelf.keep(after, self._account.clock.timestamp())
         self._tell(before, after, comment, caller)
         self._rules.play(after, before, comment)
@@ -267,8 +267,10 @@ class Ticketing:
             if was != now
         ]
 
-    def _audit(self, ticket: Row, events: list[Row], caller: Caller) -> Row:
+    def _audit(self, ticket: Row, events: list[Row], caller: Caller, given: Row) -> Row:
         audit, world = self._unkept_audit(ticket, events, caller), self._account.world
+        if isinstance(custom := given.get("metadata"), dict):
+            audit["metadata"] = {**audit["metadata"], "custom": custom}
         for event in events:
             event["id"] = self._account.new_id()
             if event["type"] == "Comment":

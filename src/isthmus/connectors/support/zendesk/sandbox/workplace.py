@@ -47,6 +47,11 @@ class Workplace:
         on("GET", "/ticket_forms/{id}", self._form)
         on("GET", "/organization_merges/{id}", self._merge)
 
+    def form_named(self, name: str) -> int:
+        """The id of a ticket form."""
+        sql = "SELECT id FROM ticket_form WHERE json_extract(body, '$.name') = ?"
+        return int(self._account.world.value(sql, (name,)))
+
     def add_form(self, name: str, field_ids: list[int], *, default: bool = False) -> Row:
         """A new ticket form with these custom fields."""
         world, now = self._account.world, self._account.now()
