@@ -264,12 +264,32 @@ class Take(_Described):
 
 
 class Cursor(_Described):
-    """How a poll moves on: only by values that the source returned, with an overlap, ties told apart by ``tie``."""
+    """How a poll moves on: only by what the source itself returned, never by our clock.
 
-    field: str
+    Either by value: rows sorted by ``field``, equal ones by ``tie``, read again from ``overlap`` before the newest. Or by
+    ``position``: the source's own mark of how far we are, given back to it in ``request``.
+    """
+
+    field: Jsonata | None = Field(None, description="JSONata over the message: a time")
+    tie: Jsonata | None = Field(None, description="JSONata over the message: tells equal times apart")
     overlap: Duration = timedelta(minutes=10)
-    tie: str
+    pages: Literal["keyset", "locator"] = Field(
+        "keyset",
+        description="keyset: the next page is asked for after the last row's {cursor} and {cursor_tie};"
+        " locator: the vendor's next page is one of the rows as they were at the first",
+    )
+    position: Jsonata | None = Field(None, description="JSONata over the page")
+    more: Jsonata | None = Field(None, description="JSONata over the page: whether another follows its position")
+    request: str | None = Field(None, description="GET path from a position on; placeholder {position}")
+    query: dict[str, str] = Field(default_factory=dict)
     start: Duration = Field(timedelta(days=1), description="how far back the first poll looks")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Cursor:
+        by_value, by_position = (self.field, self.tie), (self.position, self.more, self.request)
+        if not ((all(by_value) and not any(by_position)) or (all(by_position) and not any(by_value))):
+            raise ValueError("a cursor has either field and tie, or position, more and request")
+        return self
 
 
 class Inbound(_Described):
@@ -279,7 +299,9 @@ class Inbound(_Described):
     format: Literal["json", "xml"] = "json"
     verify: Annotated[HmacVerify | PathVerify, Field(discriminator="kind")] | None = None
     acknowledge: Acknowledge = Acknowledge()
-    request: str | None = Field(None, description="poll: GET path; placeholders {cursor} and {cursor_tie}")
+    request: str | None = Field(
+        None, description="poll: GET path; placeholders {cursor}, {cursor_tie} and {cursor_unix}"
+    )
     query: dict[str, str] = Field(default_factory=dict)
     every: Duration = timedelta(seconds=30)
     cursor: Cursor | None = None
@@ -295,6 +317,10 @@ class Inbound(_Described):
     def _shape(self) -> Inbound:
         if self.channel == "poll" and not (self.request and self.cursor):
             raise ValueError("a poll needs request and cursor")
+        if self.cursor and self.cursor.field and self.cursor.pages == "keyset":
+            asked = " ".join((self.request or "", *self.query.values()))
+            if "{cursor}" not in asked or "{cursor_tie}" not in asked:
+                raise ValueError("a poll by keyset asks for what comes after {cursor} and {cursor_tie}")
         if self.channel == "webhook" and not self.verify:
             raise ValueError("a webhook needs verify: nobody may be believed unasked")
         return self

@@ -1,6 +1,7 @@
 """Polls what does not push: from a cursor that only the source's own values move, with an overlap.
 
-(EIP: polling consumer.) One poller per channel over all workers.
+(EIP: polling consumer.) One poller per channel over all workers. A poll that was refused has failed, and says so; it
+never counts as one that found nothing.
 """
 
 from __future__ import annotations
@@ -8,20 +9,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
 
-from isthmus.catalogue.connector import Inbound, Request
-from isthmus.connectivity.inbound.split import Splitter
+from isthmus.catalogue.connector import Inbound
 from isthmus.connectivity.outbound.outcome import Later
-from isthmus.connectivity.transport.answer import Answer, Call, NoAnswer, NotSent
+from isthmus.connectivity.transport.answer import Answer, Call, Failure, NoAnswer, NotSent, SignInRefused
 from isthmus.orchestration.engine import Engine
-from isthmus.store import calls, messages, polls
+from isthmus.orchestration.paging import Mark, Page, Paging
+from isthmus.orchestration.volume import unusual
+from isthmus.store import calls, journal, messages, polls
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, StoreUnavailable, Transaction
 
 log = logging.getLogger("isthmus.poll")
 _LEASE_S = 60.0
+#: so many failures in a row of what may mend itself are told; a refusal is told at once
+_PATIENCE = 3
 
 
 class _Waker(Protocol):
@@ -30,13 +35,35 @@ class _Waker(Protocol):
     def wake(self) -> None: ...
 
 
+class LeaseLost(Exception):
+    """Another worker polls this channel now."""
+
+
+class Refused(Exception):
+    """The source answered a page with an error."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.status} {failure.code} {failure.message}")
+        self.failure = failure
+
+
+@dataclass
+class _Poll:
+    """One poll under way."""
+
+    connection: str
+    name: str
+    channel: Inbound
+    new: int = 0
+
+
 class Poller:
     """Polls every channel of a release that has to be polled."""
 
     def __init__(self, engine: Engine, worker: _Waker) -> None:
         self._engine, self._store, self._worker = engine, engine.store, worker
 
-    def loops(self) -> list[Coroutine[Any, Any, None]]:
+    def loops(self) -> list[Coroutine[None, None, None]]:
         """One endless loop for each channel."""
         return [
             self._loop(connection, name, channel)
@@ -49,15 +76,17 @@ class Poller:
         while True:
             try:
                 await self.poll(connection, name, channel)
-            except (NotSent, NoAnswer, Later, StoreUnavailable) as error:
+            except StoreUnavailable as error:
                 log.warning("poll of %s %s waits: %s", connection, name, error)
             except Exception:
                 log.exception("poll of %s %s failed; it goes on", connection, name)
             await asyncio.sleep(min(channel.every.total_seconds(), 5.0))
 
     async def poll(self, connection: str, name: str, channel: Inbound) -> int:
-        """Poll once if it is time and nobody else does; how many new messages came."""
+        """Poll once if it is time and nobody else does; how many new messages came. How it ended stands at the cursor."""
         now = self._store.clock()
+        assert channel.cursor is not None
+        start = instant(now - channel.cursor.start)
         taken = await self._store.write(
             lambda tx: polls.take_poll(
                 tx,
@@ -65,80 +94,115 @@ class Poller:
                 channel=name,
                 holder=self._worker.holder,
                 now=instant(now),
-                until=instant(now + timedelta(seconds=_LEASE_S)),
+                until=self._lease(),
                 not_since=instant(now - channel.every),
+                start=start,
             )
         )
-        return 0 if taken is None else await self._pages(connection, name, channel, taken)
-
-    async def _pages(self, connection: str, name: str, channel: Inbound, taken: Row) -> int:
-        wire = self._engine.connections[connection]
-        assert channel.cursor is not None
-        since = (
-            moment(taken["value"]) - channel.cursor.overlap
-            if taken["value"]
-            else self._store.clock() - channel.cursor.start
-        )
-        context = {
-            "cursor": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "cursor_tie": taken["tie"] or "",
-            "settings": self._engine.release.public_settings(connection),
-        }
-        call: Call | None = wire.render(Request(request=channel.request, query=channel.query), context)
-        new = 0
-        while call is not None:
-            gate = self._engine.throttles[connection]
-            async with gate.permit():
-                answer = await wire.send(call, timeout_s=30)
-            if (budget := wire.budget(answer)) is not None:
-                gate.heed(budget)
-            if (failure := wire.failure(answer, context)) is not None:
-                if failure.error_class == "limit":
-                    gate.block(failure.pause_s or 1.0)
-                log.warning("poll of %s %s: %s %s", connection, name, failure.status, failure.message)
-                await self._keep(connection, name, None, None, done=True)
-                return new
-            new += await self._page(connection, name, channel, answer)
-            call = wire.next_page(answer)
-        await self._keep(connection, name, None, None, done=True)
-        if new:
+        if taken is None:
+            return 0
+        poll = _Poll(connection, name, channel)
+        await self._ended(poll, taken, *await self._outcome(poll, taken))
+        if poll.new:
             self._worker.wake()
-        return new
+        return poll.new
 
-    async def _page(self, connection: str, name: str, channel: Inbound, answer: Answer) -> int:
-        assert channel.cursor is not None
-        found = Splitter(channel, file=f"{connection} {name}").split(answer.body)
-        field, tie = (
-            self._engine.release.expression(channel.cursor.field),
-            self._engine.release.expression(channel.cursor.tie),
-        )
-        places = sorted((instant_of(field(m.body)), str(tie(m.body))) for m in found if field(m.body) is not None)
-        row = calls.call_row(connection, name, answer.raw, self._store.clock())
-        parts = [messages.NewMessage(m.id, m.subject, m.type, m.version, m.body) for m in found]
+    async def _outcome(self, poll: _Poll, taken: Row) -> tuple[str, str | None, bool]:
+        """(outcome, what was said, whether only a person can mend it)."""
+        try:
+            await self._pages(poll, taken)
+        except Refused as refused:
+            return f"failed: {refused.failure.error_class}", str(refused), refused.failure.verdict == "reject"
+        except Later as later:
+            return "paused", str(later), False
+        except SignInRefused as error:
+            return "failed: access", str(error), True
+        except (NotSent, NoAnswer) as error:
+            return "failed: down", str(error), False
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            log.exception("poll of %s %s failed", poll.connection, poll.name)
+            return "failed: program", f"{type(error).__name__}: {error}"[:2000], True
+        return "ok", None, False
 
-        def work(tx: Transaction) -> int:
-            if not parts:
-                return 0
-            return messages.store_call(tx, row, parts)
+    async def _pages(self, poll: _Poll, taken: Row) -> None:
+        release, wire = self._engine.release, self._engine.connections[poll.connection]
+        paging = Paging(release, wire, poll.connection, poll.name, poll.channel)
+        stands = Mark(taken["value"], taken["tie"]) if taken["value"] else None
+        newest, asked, in_order = stands, None, True
+        call: Call | None = paging.first(stands, moment(taken["start"]))
+        while call is not None:
+            answer = await self._asked(poll, call)
+            page = paging.page(answer, asked)
+            in_order = in_order and page.in_order
+            if paging.further(page.mark, newest):
+                newest = page.mark
+            await self._take_in(poll, answer, page, newest if in_order else None)
+            asked, call = page.mark, page.following
+        if not in_order:
+            await self._keep(poll, newest)
 
-        new = await self._store.write(work)
-        if places:
-            await self._keep(connection, name, *places[-1], done=False)
-        return new
+    async def _asked(self, poll: _Poll, call: Call) -> Answer:
+        """A page. Raises Refused, Later, NotSent or NoAnswer."""
+        wire, gate = self._engine.connections[poll.connection], self._engine.throttles[poll.connection]
+        async with gate.permit():
+            answer = await wire.send(call, timeout_s=30)
+        if (budget := wire.budget(answer)) is not None:
+            gate.heed(budget)
+        if (failure := wire.failure(answer, {})) is not None:
+            if failure.error_class == "limit":
+                gate.block(failure.pause_s or 1.0)
+            raise Refused(failure)
+        return answer
 
-    async def _keep(self, connection: str, name: str, value: str | None, tie: str | None, *, done: bool) -> None:
-        holder, now = self._worker.holder, instant(self._store.clock())
-        await self._store.write(
-            lambda tx: polls.move_cursor(
-                tx, connection=connection, channel=name, holder=holder, value=value, tie=tie, now=now, done=done
+    async def _take_in(self, poll: _Poll, answer: Answer, page: Page, newest: Mark | None) -> None:
+        if page.messages:
+            row = calls.call_row(poll.connection, poll.name, answer.raw, self._store.clock())
+            poll.new += await self._store.write(lambda tx: messages.store_call(tx, row, page.messages))
+        await self._keep(poll, newest)
+
+    async def _keep(self, poll: _Poll, mark: Mark | None) -> None:
+        """Move the cursor and hold the lease longer. Raises LeaseLost."""
+        kept = await self._store.write(
+            lambda tx: polls.keep_poll(
+                tx,
+                connection=poll.connection,
+                channel=poll.name,
+                holder=self._worker.holder,
+                until=self._lease(),
+                value=mark.value if mark else None,
+                tie=mark.tie if mark else None,
             )
         )
+        if not kept:
+            raise LeaseLost(f"{poll.connection} {poll.name} is polled by another worker")
 
+    async def _ended(self, poll: _Poll, taken: Row, outcome: str, said: str | None, refused: bool) -> None:
+        """Keep how it ended; tell a failure once, and its end."""
+        now = self._store.clock()
+        at, day, connection = instant(now), now.date().isoformat(), poll.connection
+        here = {"connection": connection, "channel": poll.name}
+        limit = 1 if refused else _PATIENCE
 
-def instant_of(value: Any) -> str:
-    """A source's time (ISO 8601 with any offset, a date, or Unix seconds) as our instant."""
-    text = str(value)
-    if text.replace(".", "", 1).isdigit():
-        return instant(datetime.fromtimestamp(float(text), UTC))
-    found = datetime.fromisoformat(text)
-    return instant(found if found.tzinfo else found.replace(tzinfo=UTC))
+        def tell(tx: Transaction, type_: str, **data: object) -> None:
+            journal.append(tx, at=at, type_=type_, data={"channel": poll.name, **data}, connection=connection)
+
+        def end(tx: Transaction) -> None:
+            failures = polls.end_poll(tx, **here, holder=self._worker.holder, now=at, outcome=outcome, said=said)
+            if failures is None:
+                return
+            if failures == limit and outcome.startswith("failed"):
+                tell(tx, "isthmus.poll.failed.v1", outcome=outcome, said=said)
+            elif outcome == "ok" and taken["failures"]:
+                tell(tx, "isthmus.poll.recovered.v1", failures=taken["failures"])
+            first = polls.count_poll(tx, **here, day=day, failed=outcome.startswith("failed"), new=poll.new)
+            if first and (odd := unusual(polls.days(tx, connection, poll.name, day))):
+                tell(tx, "isthmus.poll.unusual.v1", **odd)
+
+        await self._store.write(end)
+        if outcome != "ok":
+            log.warning("poll of %s %s %s: %s", connection, poll.name, outcome, said)
+
+    def _lease(self) -> str:
+        return instant(self._store.clock() + timedelta(seconds=_LEASE_S))

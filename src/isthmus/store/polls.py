@@ -14,7 +14,8 @@ def take_poll(
     """
     tx.insert_new("cursor", {"connection": connection, "channel": channel, "start": start})
     return tx.row(
-        "UPDATE cursor SET holder = :holder, held_until = :until WHERE connection = :connection AND channel = :channel"
+        "UPDATE cursor SET holder = :holder, held_until = :until, begun_at = :now"
+        " WHERE connection = :connection AND channel = :channel"
         " AND (held_until IS NULL OR held_until < :now) AND (polled_at IS NULL OR polled_at < :since) RETURNING *",
         {
             "connection": connection,
@@ -55,6 +56,7 @@ def end_poll(
     failed = int(outcome.startswith("failed"))
     found: int | None = tx.value(
         "UPDATE cursor SET held_until = NULL, polled_at = :now, outcome = :outcome, said = :said,"
+        " seen_at = CASE WHEN :outcome = 'ok' THEN begun_at ELSE seen_at END,"
         " failures = CASE WHEN :failed = 1 THEN failures + 1 WHEN :outcome = 'ok' THEN 0 ELSE failures END"
         " WHERE connection = :connection AND channel = :channel AND holder = :holder RETURNING failures",
         {
