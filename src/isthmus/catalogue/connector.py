@@ -249,7 +249,7 @@ class Acknowledge(_Described):
 class Take(_Described):
     """What one kind of message means. First match wins; a message that matches none is recorded and ignored."""
 
-    when: Jsonata | None = Field(None, description="JSONata over the message")
+    when: Jsonata | None = Field(None, description="JSONata over the message, with the connection's settings")
     event: str = Field(pattern=r"^isthmus\.[a-z_]+\.[a-z_]+\.v\d+$")
     object: str = Field(description="canonical object, e.g. quote")
     subject: Jsonata | None = Field(None, description="JSONata over the message; default the channel's")
@@ -332,6 +332,9 @@ class Transport(_Described):
     kind: Literal["rest", "odata_v2"]
     encoding: Literal["json", "form"] = "json"
     base_url: str = "{settings.base_url}"
+    hosts: list[Host] = Field(
+        default_factory=list, description="hosts, beside that of base_url, to which a sign-in may send calls"
+    )
     headers: dict[str, str] = Field(default_factory=dict)
     next: Jsonata | None = Field(None, description="JSONata over the body: address of the next page")
     identity: Jsonata | None = Field(
@@ -358,9 +361,6 @@ class Connector(_Described):
     texts: dict[str, str] = Field(
         default_factory=dict,
         description="said once, used as {texts.name}; {extra.Object} is the company's own fields of it",
-    hosts: list[Host] = Field(
-        default_factory=list, description="hosts, beside that of base_url, to which a sign-in may send calls"
-    )
     )
     inbound: dict[str, Inbound] = Field(default_factory=dict)
     operations: dict[str, Operation]
