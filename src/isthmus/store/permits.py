@@ -1,4 +1,4 @@
-"""What a connection may still call: one row for all workers (rate, Retry-After, circuit breaker)."""
+"""What a connection may still call: one row for all workers (rate, Retry-After, the calls that are left, circuit breaker)."""
 
 from __future__ import annotations
 
@@ -32,6 +32,34 @@ def block(tx: Transaction, connection: str, until: str, now: str) -> None:
         " WHERE connection = :connection",
         {"connection": connection, "until": until},
     )
+
+
+def few(tx: Transaction, connection: str, *, left: int, full_at: str, now: str) -> None:
+    """So many calls are left until ``full_at``. What stands there for the same time already is only lowered: others
+    have taken of it what the vendor has not counted yet.
+    """
+    tx.insert_new("permit", {"connection": connection, "free_at": now})
+    tx.run(
+        "UPDATE permit SET remaining = CASE WHEN full_at > :now AND remaining < :left THEN remaining ELSE :left END,"
+        " full_at = CASE WHEN full_at > :now AND remaining IS NOT NULL THEN full_at ELSE :full_at END"
+        " WHERE connection = :connection",
+        {"connection": connection, "left": left, "full_at": full_at, "now": now},
+    )
+
+
+def plenty(tx: Transaction, connection: str) -> None:
+    """The vendor says that there are calls enough."""
+    tx.run("UPDATE permit SET remaining = NULL WHERE connection = :connection", {"connection": connection})
+
+
+def take(tx: Transaction, connection: str, now: str) -> Row | None:
+    """Take one of the calls that are left: the row as it stands then; None where there was none, or nobody counts now."""
+    rows = tx.rows(
+        "UPDATE permit SET remaining = remaining - 1 WHERE connection = :connection AND remaining > 0 AND full_at > :now"
+        " RETURNING *",
+        {"connection": connection, "now": now},
+    )
+    return rows[0] if rows else None
 
 
 def failed(tx: Transaction, connection: str, *, now: str, threshold: int, open_until: str) -> None:

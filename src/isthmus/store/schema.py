@@ -330,7 +330,8 @@ permit = Table(
     _text("blocked_until", null=True),  # Retry-After, for all
     _number("failures"),
     _text("open_until", null=True),  # circuit breaker
-    _number("remaining", -1),
+    Column("remaining", Integer, nullable=True),  # calls left until full_at, once they are few
+    _text("full_at", null=True),
 )
 
 token = Table(

@@ -2,13 +2,14 @@
 
 A worker takes a share of up to a second of the rate in one row update; a wait longer than a moment is not slept
 through but becomes a row, so that a burst holds neither memory nor slots. What a vendor's headers say about the calls
-that are left counts too: before the last one is gone, nobody asks for one too many.
+that are left counts too: once few are, they stand in the row, and each call takes one of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
 from isthmus.catalogue.connector import Limits
 from isthmus.connectivity.outbound.circuit_breaker import CircuitBreaker
@@ -23,6 +24,9 @@ PATIENCE_S = 1.0
 #: how old the shared row may be
 _FRESH = timedelta(seconds=0.2)
 _LAPSES = timedelta(seconds=1)
+#: calls left for each place, below which they are shared out one by one
+_FEW = 10
+_OPEN: Row = {"blocked_until": None, "open_until": None, "failures": 0, "remaining": None}
 
 
 class Throttle:
@@ -37,8 +41,6 @@ class Throttle:
         self._reserving = asyncio.Lock()
         self._row: Row | None = None
         self._read_at: datetime | None = None
-        self._left: int | None = None
-        self._full_at: datetime | None = None
         self.busy = 0
         self.waiting = 0
 
@@ -70,20 +72,26 @@ class Throttle:
         """Nobody calls before the pause is over: what the vendor asked of one holds for all."""
         now = self._store.clock()
         until = instant(now + timedelta(seconds=pause_s))
-        self._row = {**(self._row or {"open_until": None, "failures": 0}), "blocked_until": until}
-        self._read_at = now
+        self._know(now, blocked_until=until)
         self._store.ride(lambda tx: permits.block(tx, self._connection, until, instant(now)))
 
     def heed(self, budget: Budget) -> None:
-        """Follow the headers of an answer: so many calls are left until the budget is full again."""
+        """Follow the headers of an answer: so many calls are left, for all of us, until the budget is full again."""
         if budget.remaining is None:
             return
-        reset_s = budget.reset_s or PATIENCE_S
-        # the vendor has not counted yet what is under way
-        self._left = budget.remaining - self.busy
-        self._full_at = self._store.clock() + timedelta(seconds=reset_s)
+        now, reset_s = self._store.clock(), budget.reset_s or PATIENCE_S
         if budget.remaining <= 0:
             self.block(reset_s)
+        if budget.remaining > _FEW * self._limits.concurrency:
+            if self._row and self._row["remaining"] is not None:
+                self._know(now, remaining=None)
+                self._store.ride(lambda tx: permits.plenty(tx, self._connection))
+            return
+        # the vendor has not counted yet what is under way
+        left, full_at = max(0, budget.remaining - self.busy), instant(now + timedelta(seconds=reset_s))
+        if not self._scarce(self._row, now) or left < self._row["remaining"]:  # type: ignore[index]
+            self._know(now, remaining=left, full_at=full_at)
+            self._store.ride(lambda tx: permits.few(tx, self._connection, left=left, full_at=full_at, now=instant(now)))
 
     async def _opened(self) -> None:
         """Return when a call may begin. Raises Later."""
@@ -98,14 +106,27 @@ class Throttle:
                 if self._limits.requests_per_s:
                     start = start or await self._start(self._limits.requests_per_s, now)
                 if start is None or start <= self._store.clock():
-                    break
+                    if not self._scarce(row, now) or await self._taken(now):
+                        return
+                    continue
                 closed_until, why = start, "is at its rate limit"
             pause = (closed_until - self._store.clock()).total_seconds()
             if pause > PATIENCE_S:
                 raise Later(closed_until, f"{self._connection} {why}")
             await self._store.sleep(pause)
-        if self._left is not None:
-            self._left -= 1
+
+    async def _taken(self, now: datetime) -> bool:
+        """Take one of the few calls that are left; False where that is news, and the row must be looked at again."""
+        row = await self._store.write(lambda tx: permits.take(tx, self._connection, instant(now)))
+        self._row, self._read_at = row or self._row, now if row else None
+        return row is not None
+
+    def _know(self, now: datetime, **news: Any) -> None:
+        self._row, self._read_at = {**(self._row or _OPEN), **news}, now
+
+    @staticmethod
+    def _scarce(row: Row | None, now: datetime) -> bool:
+        return row is not None and row["remaining"] is not None and moment(row["full_at"]) > now
 
     async def _looked(self, now: datetime) -> Row | None:
         """The row that all workers share, as it is now."""
@@ -117,11 +138,8 @@ class Throttle:
         blocked = row and row["blocked_until"]
         if blocked and (until := moment(blocked)) > now:
             return until, "asked us to wait"
-        if self._left is not None and self._full_at is not None:
-            if self._full_at <= now:
-                self._left = self._full_at = None
-            elif self._left <= 0:
-                return self._full_at, "has no calls left for us"
+        if row and self._scarce(row, now) and row["remaining"] <= 0:
+            return moment(row["full_at"]), "has no calls left for us"
         return None, ""
 
     async def _start(self, rate: float, now: datetime) -> datetime:
