@@ -15,21 +15,31 @@ from isthmus.store.transaction import StoreUnavailable
 
 log = logging.getLogger("isthmus.jobs")
 HAND_ON_S = 10.0
-RAW_CALLS_DAYS = 30
 
 
 async def keep_jobs(engine: Engine, worker: Worker, url: str) -> None:
-    """Run until cancelled. Raw calls older than a month are forgotten every night."""
+    """Run until cancelled, through losses of the database too. Every night old contents go."""
     while not worker.holder:  # noqa: ASYNC110 - once, at the start
         await asyncio.sleep(0.05)
-    jobs = DbosJobs(url, works(engine, worker.wake), holder=worker.holder)
-    await jobs.launch()
+    while True:
+        try:
+            await _keep(engine, worker, url)
+        except Exception as error:
+            log.warning("jobs begin again in a moment: %s", error)
+            await asyncio.sleep(HAND_ON_S)
+
+
+async def _keep(engine: Engine, worker: Worker, url: str) -> None:
+    us = worker.holder  # the worker may come to lease another slot; the engine keeps this name
+    jobs = DbosJobs(url, works(engine, worker.wake), holder=us)
     try:
-        await jobs.schedule("forget raw calls", "retention", {"days": RAW_CALLS_DAYS}, "17 3 * * *")
+        await jobs.launch()
+        await jobs.schedule("forget old contents", "retention", {}, "17 3 * * *")
+        await jobs.schedule("publish the audit's head", "audit-head", {}, "7 0 * * *")
         while True:
             with suppress(StoreUnavailable):
                 living = {row["holder"] for row in await engine.store.read(workers.living)}
-                if handed := await jobs.hand_on(living | {worker.holder}):
+                if handed := await jobs.hand_on(living | {us}):
                     log.warning("%s jobs of dead workers go on", handed)
             await asyncio.sleep(HAND_ON_S)
     finally:
