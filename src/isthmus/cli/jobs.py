@@ -83,7 +83,7 @@ def forget(
 ) -> None:  # fmt: skip
     """Forget the bodies of raw calls older than so many days; what was decided by them stays."""
     desk = _desk(landscape, environment, database)
-    job_id = desk.enqueue("retention", {"days": days}, key=f"{datetime.now(UTC):%Y%m%d%H%M%S}")
+    job_id = desk.enqueue("retention", {"keep": {"calls": f"{days} days"}}, key=f"{datetime.now(UTC):%Y%m%d%H%M%S}")
     desk.close()
     _told(job_id, as_json)
 

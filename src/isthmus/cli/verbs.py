@@ -62,6 +62,8 @@ VERBS = (
     Verb("runs", f"{_CLI}.runs:app", "List, show and cancel runs", _PEOPLE),
     Verb("exceptions", f"{_CLI}.exceptions:app", "List, mend and replay what is parked", _PEOPLE),
     Verb("approvals", f"{_CLI}.approvals:app", "List and decide approvals", _PEOPLE),
+    Verb("audit", f"{_CLI}.audit:app", "Who did what, and the proof that nobody has changed it", _PEOPLE),
+    Verb("retention", f"{_CLI}.retention:app", "Forget what is kept no longer, and who asks to be forgotten", _RUN),
     Verb("jobs", f"{_CLI}.jobs:app", "Long work: read a channel's past again, forget old calls", _RUN),
     Verb("chaos", f"{_CLI}.chaos.verb:chaos", "Close deals while everything fails, then audit the books", _BUILD),
     Verb("map", f"{_CLI}.map:app", "Try a mapping: what goes in, what comes out", _BUILD),

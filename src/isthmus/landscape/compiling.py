@@ -25,6 +25,7 @@ from isthmus.landscape.finding import Finding, Findings, LandscapeProblems, did_
 from isthmus.landscape.formats import read_duration, read_event
 from isthmus.landscape.reading import FILE, Landscape, read_landscape
 from isthmus.landscape.release import (
+    AuditPlan,
     ConnectionPlan,
     Desk,
     Environment,
@@ -38,7 +39,7 @@ from isthmus.landscape.rules import Rule, RuleShape, compile_rule
 from isthmus.landscape.shape import LandscapeShape
 
 #: of a connector's folder what runs; its stand-in, examples and quality claims change nothing
-_RUNS = ("connector.yaml", "quirks.py", "mappings/*", "schema/*.json")
+_RUNS = ("connector.yaml", "operations/*.yaml", "quirks.py", "mappings/*", "schema/*.json")
 
 
 def compiled(folder: Path, environment: str, registry: Registry | None) -> Release:
@@ -65,6 +66,8 @@ def compiled(folder: Path, environment: str, registry: Registry | None) -> Relea
         access={name: Holder(name, **entry.model_dump()) for name, entry in shape.access.items()},
         desks={name: Desk(name, **entry.model_dump()) for name, entry in shape.desks.items()},
         rules={name: _rule(name, document) for name, document in landscape.rules.items()},
+        retention={kind: read_duration(keep) for kind, keep in shape.retention.model_dump().items() if keep},
+        audit=_audit(shape),
     )
 
 
@@ -140,10 +143,10 @@ def _connection(landscape: Landscape, name: str, shape: LandscapeShape) -> Conne
         additions={file: of_mapping(own, connector, written_object(text)) for file, (text, _) in texts.items()},
         extra_fields=extra,
         codes=landscape.codes(name),
+        hosts=tuple(entry.hosts),
     )
 
 
-        hosts=tuple(entry.hosts),
 def _settings(document: Document, schema: dict[str, Any], given: dict[str, Any], *, references: bool) -> dict[str, Any]:
     """The given settings as their schema means them, with its defaults."""
     read: dict[str, Any] = Conforming(document, Findings(), schema, references=references).read(given, schema, ())
@@ -175,6 +178,13 @@ def _service_level(name: str, shape: LandscapeShape) -> ServiceLevel:
     entry = shape.service_levels[name]
     within = read_duration(entry.within).total_seconds()
     return ServiceLevel(name, read_event(entry.begins), read_event(entry.ends), within, entry.tell)
+
+
+def _audit(shape: LandscapeShape) -> AuditPlan | None:
+    if shape.audit is None:
+        return None
+    places = (each for entry in shape.audit.publish for each in entry.model_dump(exclude_none=True).items())
+    return AuditPlan(shape.audit.key, tuple(places))
 
 
 def _rule(name: str, document: Document) -> Rule:

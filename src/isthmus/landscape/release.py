@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ class ConnectionPlan:
     #: vendor's object → the company's own fields that must be read along
     extra_fields: Mapping[str, tuple[str, ...]]
     codes: Mapping[str, Mapping[str, str]]
-
     #: further hosts to which its sign-in may send calls
     hosts: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True)
 class UnitPlan:
@@ -105,6 +106,14 @@ class Desk:
 
 
 @dataclass(frozen=True)
+class AuditPlan:
+    """Where the audit's head is published: ``(kind, place)`` of file, git, tell. Key and places may be references."""
+
+    key: str
+    publish: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where the landscape runs. Values may be references."""
 
@@ -130,6 +139,9 @@ class Release:
     access: Mapping[str, Holder] = field(default_factory=dict)
     desks: Mapping[str, Desk] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    #: kind of data → how long its contents are kept; for ever where it is not named
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
+    audit: AuditPlan | None = None
     _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def operation(self, unit: str, role: str, name: str) -> tuple[ConnectionPlan, Operation]:

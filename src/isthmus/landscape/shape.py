@@ -142,6 +142,32 @@ class AccessShape(_Shape):
     expires: Annotated[str, _text("date", "2027-12-31")] | None = None
 
 
+class RetentionShape(_Shape):
+    """How long contents are kept, by kind of data. What is not named is kept for ever; numbers and hashes always are."""
+
+    calls: Duration | None = Field("30 days", description="bodies of calls and messages that came in")
+    runs: Duration | None = Field(None, description="inputs, results, requests and answers of runs that have ended")
+    attempts: Duration | None = Field(None, description="paths and details of single calls to vendors")
+    events: Duration | None = Field(None, description="data of business events")
+    known: Duration | None = Field(None, description="the read model; what is needed is read again at the vendors")
+    audit: Duration | None = Field(None, description="before and after of audit lines; the chain still verifies")
+
+
+class PublishShape(_Shape):
+    """One place outside, where the audit's signed head is published every day."""
+
+    file: str | None = Field(None, description="a file that heads are appended to, best where nothing is written twice")
+    git: str | None = Field(None, description="a git repository that is tagged, and pushed where it has a remote")
+    tell: str | None = Field(None, description="an address of Apprise (mail, chat), as a reference")
+
+
+class AuditShape(_Shape):
+    """How the head of the audit's chain is signed and published, so that nobody can rewrite the chain unseen."""
+
+    key: str = Field(description="Ed25519 private key in PEM, as a reference; isthmus audit key makes one")
+    publish: list[PublishShape] = Field(min_length=1)
+
+
 class LandscapeShape(_Shape):
     """A company's landscape."""
 
@@ -160,3 +186,5 @@ class LandscapeShape(_Shape):
         default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS)
     )
     access: dict[str, AccessShape] = Field(default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS))
+    retention: RetentionShape = RetentionShape()
+    audit: AuditShape | None = None

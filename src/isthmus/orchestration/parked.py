@@ -168,6 +168,8 @@ async def cancel(store: Store, run_id: str, *, who: str, why: str = "") -> Row:
             raise LookupError(f"no run is called {run_id!r}; see: isthmus runs list")
         if run["state"] in ("undone", "undoing", "ignored"):
             raise ValueError(f"run {run_id} is {run['state']} already; there is nothing to cancel")
+        if run["state"] == "done" and run["input"] is None:
+            raise ValueError(f"the contents of run {run_id} were forgotten; reverse by hand what it did")
         now = instant(store.clock())
         state = run["state"] if run["owner"] else "undoing"
         tx.run(

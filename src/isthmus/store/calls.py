@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 
 from isthmus.store.clock import instant
-from isthmus.store.transaction import Row, Transaction
+from isthmus.store.transaction import Row
 
 
 def call_row(
@@ -22,12 +22,3 @@ def call_row(
         "body": body,
         "traceparent": traceparent,
     }
-
-
-def forget(tx: Transaction, before: str, most: int) -> int:
-    """Forget the bodies of up to ``most`` calls received before an instant; how many."""
-    return tx.run(
-        "UPDATE call SET body = NULL, headers = '{}' WHERE id IN"
-        " (SELECT id FROM call WHERE received_at < :before AND body IS NOT NULL ORDER BY received_at LIMIT :most)",
-        {"before": before, "most": most},
-    )

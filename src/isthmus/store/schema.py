@@ -357,6 +357,8 @@ cursor = Table(
     _text("holder", null=True),
     _text("held_until", null=True),
     _text("polled_at", null=True),
+    _text("begun_at", null=True),
+    _text("seen_at", null=True),  # when the last poll began that came to the end: nothing before it is missing
     _text("outcome", null=True),  # of the last poll: ok, paused, failed: access, …
     _text("said", null=True),
     _number("failures"),  # in a row

@@ -1,39 +1,72 @@
-"""The kinds of long work: forget old raw calls, read a channel's past again. Each step may run twice and does no harm."""
+"""The kinds of long work: forget old contents, publish the audit's head, read a channel's past again.
+
+Each step may run twice and does no harm.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from isthmus.catalogue.connector import Request
-from isthmus.connectivity.inbound.split import Splitter
+from isthmus.catalogue.durations import parse_duration
 from isthmus.connectivity.transport.answer import Call
+from isthmus.governance import audit_heads, retention
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.jobs.port import Batch, Work
+from isthmus.orchestration.paging import Mark, Paging
 from isthmus.store import calls, messages
-from isthmus.store.clock import instant
+from isthmus.store.retention import KINDS
 
 PAGE = 500
 
 
 def works(engine: Engine, wake: Callable[[], None]) -> dict[str, Work]:
     """Kind → its step, over one engine."""
-    return {"retention": Retention(engine).step, "backfill": Backfill(engine, wake).step}
+    return {
+        "retention": Retention(engine).step,
+        "audit-head": AuditHead(engine).step,
+        "backfill": Backfill(engine, wake).step,
+    }
 
 
 class Retention:
-    """Forgets the bodies of raw calls older than ``days``; what was decided by them stays."""
+    """Forgets contents that are kept no longer: as the landscape says, or as ``keep`` does (kind → duration)."""
 
     def __init__(self, engine: Engine) -> None:
-        self._store = engine.store
+        self._engine = engine
 
     async def step(self, arguments: Mapping[str, Any], cursor: Any) -> Batch:
-        """Forget up to a page of calls."""
-        before = instant(self._store.clock() - timedelta(days=float(arguments["days"])))
-        done = await self._store.write(lambda tx: calls.forget(tx, before, PAGE))
-        return Batch(done, cursor="more" if done == PAGE else None)
+        """Forget a page of one kind; the cursor is the kind that it is the turn of."""
+        asked = arguments.get("keep")
+        keep = (
+            self._engine.release.retention if asked is None else {kind: parse_duration(asked[kind]) for kind in asked}
+        )
+        left = [kind for kind in KINDS if kind in keep]
+        left = left[left.index(cursor) :] if cursor in left else left
+        if not left:
+            return Batch(0, cursor=None)
+        done = await retention.forget_page(self._engine.store, left[0], keep[left[0]])
+        following = left if done else left[1:]
+        return Batch(done, cursor=following[0] if following else None)
+
+
+class AuditHead:
+    """Signs the end of the audit's chain and publishes it outside, where the landscape says where."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def step(self, arguments: Mapping[str, Any], cursor: Any) -> Batch:
+        """Publish once."""
+        release, store = self._engine.release, self._engine.store
+        if release.audit is None:
+            return Batch(0, cursor=None)
+        now = store.clock()
+        head = await store.read(lambda tx: audit_heads.head_now(tx, release.name, release.environment.name, now))
+        places = await asyncio.to_thread(audit_heads.publish, head, release.audit, release.folder)
+        return Batch(len(places), cursor=None)
 
 
 class Backfill:
@@ -45,27 +78,22 @@ class Backfill:
     async def step(self, arguments: Mapping[str, Any], cursor: Any) -> Batch:
         """Read one page and store its messages."""
         name, channel_name = arguments["connection"], arguments["channel"]
-        plan = self._engine.release.connections[name]
-        channel = plan.connector.inbound[channel_name]
-        wire = self._engine.connections[name]
-        context = {
-            "cursor": datetime.fromisoformat(arguments["since"]).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "cursor_tie": "",
-            "settings": self._engine.release.public_settings(name),
-        }
-        first = wire.render(Request(request=channel.request, query=channel.query), context)
-        call = first if cursor is None else Call("GET", cursor, first.headers, None)
+        release, wire = self._engine.release, self._engine.connections[name]
+        channel = release.connections[name].connector.inbound[channel_name]
+        paging = Paging(release, wire, name, channel_name, channel)
+        first = paging.first(None, datetime.fromisoformat(arguments["since"]))
+        call = first if cursor is None else Call("GET", cursor["path"], first.headers, None)
         async with self._engine.throttles[name].permit():
             answer = await wire.send(call, timeout_s=60)
-        if (failure := wire.failure(answer, context)) is not None:
+        if (failure := wire.failure(answer, {})) is not None:
             if failure.verdict == "reject":
                 raise ValueError(f"{name} refused the page: {failure.code} {failure.message}")
             await asyncio.sleep(failure.pause_s or 1.0)
-            return Batch(0, cursor=call.path)
-        found = Splitter(channel, file=f"{name} {channel_name}").split(answer.body)
-        parts = [messages.NewMessage(m.id, m.subject, m.type, m.version, m.body) for m in found]
+            return Batch(0, cursor={"path": call.path, "asked": cursor and cursor["asked"]})
+        page = paging.page(answer, Mark(*cursor["asked"]) if cursor and cursor["asked"] else None)
         row = calls.call_row(name, channel_name, answer.raw, self._engine.store.clock())
-        await self._engine.store.write(lambda tx: messages.store_call(tx, row, parts) if parts else 0)
+        await self._engine.store.write(lambda tx: messages.store_call(tx, row, page.messages) if page.messages else 0)
         self._wake()
-        following = wire.next_page(answer)
-        return Batch(len(parts), cursor=following.path if following else None)
+        asked = [page.mark.value, page.mark.tie] if page.mark else None
+        goes_on = {"path": page.following.path, "asked": asked} if page.following else None
+        return Batch(len(page.messages), cursor=goes_on)
