@@ -67,6 +67,7 @@ class Desk:
         """Set something; the row after it. Raises ValueError in words for people."""
         special = {
             "field": self._field,
+            "object": self._permission,
             "outbound_message": self._message,
             "validation_rule": self._validation,
             "session": self._session,
@@ -114,6 +115,15 @@ class Desk:
             raise ValueError(f"a custom field is called like Promo_Code__c, not {name!r}")
         self._org.catalogue.add(kind.name, _new_field(name, values))
         return self._fields(f"{kind.name}.{name}")[0]
+
+    def _permission(self, key: str, values: Mapping[str, str]) -> Row:
+        """What the profile of API users lets them read: a query of another object meets an object that is not there."""
+        name, readable = self._kind(key).name, _true(values.get("readable"))
+        if readable:
+            self._org.unreadable.discard(name)
+        else:
+            self._org.unreadable.add(name)
+        return {"object": name, "readable": readable}
 
     def _unused(self, kind: ObjectType, field: Field) -> None:
         for row in self._org.world.rows(

@@ -26,6 +26,8 @@ class Org:
         self.conditions = Conditions(world, self.catalogue, self.plans, clock)
         self.rows = Rows(world, self.catalogue, clock, self.conditions)
         self.sign_in = SignIn(world, clock)
+        #: objects that the profile of API users does not let them query
+        self.unreadable: set[str] = set()
 
     def kind(self, name: str) -> ObjectType:
         """An object type by name in an address. Raises VendorError NOT_FOUND."""

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from isthmus.connectors.crm.salesforce.sandbox.errors import VendorError
+from isthmus.connectors.crm.salesforce.sandbox.errors import VendorError, no_such_object
 from isthmus.connectors.crm.salesforce.sandbox.ids import new_id
 from isthmus.connectors.crm.salesforce.sandbox.org import Org, base_of
 from isthmus.connectors.crm.salesforce.sandbox.plans import Plan, Values
@@ -69,6 +69,8 @@ class Queries:
             raise VendorError("MALFORMED_QUERY", "A query string has to be specified")
         try:
             plan, literals = self._org.plans.of(text, deleted=deleted)
+            if plan.kind.name in self._org.unreadable:
+                raise no_such_object(plan.kind.name)
             rows = plan.rows(self._org.world, literals, self._org.today())
         except VendorError as error:
             raise placed(error, text) from None
