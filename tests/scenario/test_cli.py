@@ -1,4 +1,4 @@
-"""The isthmus command without anything running: help, contracts, mappings, and commands that are written as rows."""
+"""The isthmus command without anything running: help, contracts, and commands that are written as rows."""
 
 from __future__ import annotations
 
@@ -135,41 +135,13 @@ def test_help_answers_at_once() -> None:
     assert statistics.median(ours / bare for bare, ours in pairs) < 20
 
 
-# Contracts and mappings ---------------------------------------------------------------------------------------------
+# Contracts and connectors --------------------------------------------------------------------------------------------
 
 
 def test_schema_prints_a_contract() -> None:
     Draft202012Validator.check_schema(json.loads(isthmus("schema", "order").stdout))
     assert {row["object"] for row in said("schema")} >= {"order", "invoice", "customer"}
     assert "there are" in str(isthmus("schema", "ordr").exception)
-
-
-@pytest.mark.parametrize("connector", ["salesforce", "sap_s4hana", "stripe", "zendesk"])
-def test_map_test_tries_the_examples(connector: str) -> None:
-    found = said("map", "test", connector)
-    assert found
-    assert all(one["differs"] == [] for one in found)
-
-
-def test_map_test_shows_input_output_and_the_difference(tmp_path: Path) -> None:
-    case = said("map", "test", "salesforce")[0]
-    context, wanted = tmp_path / "context.json", tmp_path / "wanted.json"
-    context.write_text(json.dumps(case["input"]))
-    wanted.write_text(json.dumps({**case["output"], "added": "x"}))
-    arguments = ["map", "test", "salesforce", case["mapping"], "--input", str(context), "--expect", str(wanted)]
-    result = isthmus(*arguments, "--json")
-    assert result.exit_code == 1
-    one = json.loads(result.stdout)[0]
-    assert one["differs"] == [{"path": "added", "expected": "x", "got": None}]
-    assert one["output"] == case["output"]
-    shown = isthmus(*arguments).stdout
-    assert 'expected "x"' in shown
-    assert "1 differ" in shown
-
-
-def test_map_test_says_what_there_is() -> None:
-    assert "did you mean" in str(isthmus("map", "test", "salesforc").exception)
-    assert "name it" in str(isthmus("map", "test", "stripe", "--input", "x.json").exception)
 
 
 def test_connectors_are_listed_and_held_to_their_claims(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""``isthmus map``: tries a mapping. What goes in, what comes out, and how that differs from what was expected."""
+"""``isthmus map``: tries a mapping. What goes in, what comes out, how that differs from what was expected, and whether it
+is what the mapping says it writes: a canonical object, or the vendor's."""
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +19,7 @@ from isthmus.cli.verbs import new_app
 if TYPE_CHECKING:
     from isthmus.catalogue.registry import ConnectorFolder
     from isthmus.mapping.mapping import Mapping
+    from isthmus.model.problems import Problem
 
 _HELP = """Mappings: JSONata files that turn a vendor's object into ours, or ours into a vendor's.
 
@@ -25,20 +28,41 @@ All of a connector's examples:   isthmus map test salesforce
 One mapping's examples, whole:   isthmus map test salesforce quote.inbound.jsonata
 An object of your own:           isthmus map test salesforce quote.inbound.jsonata --input order.json
 With a landscape's overrides:    isthmus map test sap order.outbound.jsonata --landscape acme --input quote.json
+
+The result is held against the canonical object that the mapping writes, or against the vendor's in schema/.
 """
 app = new_app(help=_HELP, no_args_is_help=True)
 _MISSING = object()
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A mapping tried on one context. ``differs`` is path, expected, got; None where nothing was expected."""
+class Example:
+    """What goes into a mapping, and what should come out; ``refused``: the fields at which the contract says no."""
 
     mapping: str
-    case: str
+    title: str
     context: Any
+    expect: Any = _MISSING
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A mapping tried on one context. ``differs`` is path, expected, got; None where nothing was expected.
+
+    ``contract`` is the object that the result was held against, None for a question; ``problems`` where it is none.
+    """
+
+    example: Example
     output: Any
     differs: list[tuple[str, Any, Any]] | None
+    contract: str | None
+    problems: list[Problem]
+
+    @property
+    def wrong(self) -> bool:
+        """It is not what was expected, or not what the mapping says it writes."""
+        return bool(self.differs) or {problem.field for problem in self.problems} != {*self.example.refused}
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""
@@ -46,11 +70,13 @@ class Tried:
             {"path": path, "expected": _shown(wanted), "got": _shown(got)} for path, wanted, got in self.differs
         ]  # fmt: skip
         return {
-            "mapping": self.mapping,
-            "case": self.case,
-            "input": self.context,
+            "mapping": self.example.mapping,
+            "case": self.example.title,
+            "input": self.example.context,
             "output": self.output,
             "differs": differs,
+            "contract": self.contract,
+            "problems": [problem.to_json() for problem in self.problems],
         }
 
 
@@ -68,29 +94,25 @@ def test(
     landscape: Annotated[Path | None, typer.Option("--landscape", "-l", help="apply this landscape's overrides and own fields")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Run mappings on the connector's examples (golden/*.json), or on an object of your own. Ends with 1 where one differs."""
+    """Run mappings on the connector's examples (golden/*.json), or on an object of your own. Ends with 1 where one is wrong."""
     from isthmus.cli.showing import say_json
 
-    folder, compiled = _mappings(connector, landscape)
+    bench = _bench(connector, landscape)
     if given is not None:
         if mapping is None:
-            raise ValueError("--input goes into one mapping; name it: " + ", ".join(folder.mapping_files()))
+            raise ValueError("--input goes into one mapping; name it: " + ", ".join(bench.folder.mapping_files()))
         wanted = json.loads(expect.read_text("utf-8")) if expect else _MISSING
-        tried = [_try(compiled(mapping), mapping, str(given), _context(_read(given)), wanted)]
+        tried = [bench.tried(Example(mapping, str(given), {**bench.known, **_context(_read(given))}, wanted))]
     else:
-        tried = [
-            _try(compiled(file), file, case, context, wanted)
-            for case, file, context, wanted in _golden(folder, mapping)
-        ]
+        tried = [bench.tried(example) for example in _golden(bench.folder, mapping)]
         if not tried:
-            raise LookupError(
-                f"{folder.name} has no example {f'of {mapping} ' if mapping else ''}in golden/; give one with --input"
-            )
+            of = f"of {mapping} " if mapping else ""
+            raise LookupError(f"{bench.folder.name} has no example {of}in golden/; give one with --input")
     if as_json:
         say_json([one.to_json() for one in tried])
     else:
         _show(tried, whole=mapping is not None)
-    if any(one.differs for one in tried):
+    if any(one.wrong for one in tried):
         raise typer.Exit(1)
 
 
@@ -108,14 +130,30 @@ def difference(wanted: Any, got: Any, path: str = "") -> Iterator[tuple[str, Any
         yield path or "(the whole)", wanted, got
 
 
-def _mappings(name: str, landscape: Path | None) -> tuple[ConnectorFolder, Any]:
-    if landscape is not None:
-        from isthmus.landscape.release import compile_release
+@dataclass(frozen=True)
+class Bench:
+    """A connector's mappings, ready to be tried; ``known`` is what a landscape adds to a context that lacks it."""
 
-        release = compile_release(landscape)
-        if name not in release.connections:
-            raise LookupError(f"the landscape has no connection {name!r}; it has {', '.join(release.connections)}")
-        return release.connections[name].folder, lambda file: release.mapping(name, file)
+    folder: ConnectorFolder
+    compiled: Callable[[str], Mapping]
+    known: dict[str, Any]
+
+    def tried(self, example: Example) -> Tried:
+        """Try one example."""
+        from isthmus.cli.contract import breaches, promised
+
+        mapping = self.compiled(example.mapping)
+        # what goes over a wire is JSON: exact numbers are compared by their digits
+        output = json.loads(json.dumps(mapping(example.context), default=str))
+        differs = None if example.expect is _MISSING else list(difference(example.expect, output))
+        name, own = promised(self.folder, mapping.text), {field.target.replace("[]", "") for field in mapping.additions}
+        problems = breaches(self.folder, name, copy.deepcopy(output), example.context, own) if name else []
+        return Tried(example, output, differs, name, problems)
+
+
+def _bench(name: str, landscape: Path | None) -> Bench:
+    if landscape is not None:
+        return _landscapes_bench(name, landscape)
     from isthmus.catalogue.registry import connectors
     from isthmus.landscape.finding import did_you_mean
     from isthmus.mapping.mapping import compile_mapping
@@ -130,24 +168,36 @@ def _mappings(name: str, landscape: Path | None) -> tuple[ConnectorFolder, Any]:
             raise LookupError(f"{name} has no mapping {file!r}; {did_you_mean(file, folder.mapping_files())}")
         return compile_mapping(folder.mapping_text(file), file=folder.shown(f"mappings/{file}"), codes=folder.codes())
 
-    return folder, compiled
+    return Bench(folder, compiled, {})
 
 
-def _golden(folder: ConnectorFolder, mapping: str | None) -> Iterator[tuple[str, str, Any, Any]]:
+def _landscapes_bench(name: str, landscape: Path) -> Bench:
+    from isthmus.connectivity.outbound.binding import release_units
+    from isthmus.landscape.release import compile_release
+    from isthmus.landscape.secrets import is_reference
+
+    release = compile_release(landscape)
+    if name not in release.connections:
+        raise LookupError(f"the landscape has no connection {name!r}; it has {', '.join(release.connections)}")
+    unit = next((unit for unit in release.units.values() if name in unit.roles.values()), None)
+    settings = release.connections[name].settings  # what stands in the environment is not asked for
+    said = {key: value for key, value in settings.items() if not is_reference(value)}
+    known: dict[str, Any] = {"settings": said, "units": release_units(release)}
+    if unit is not None:
+        known |= {"unit": unit.code, "values": dict(unit.values)}
+    return Bench(release.connections[name].folder, lambda file: release.mapping(name, file), known)
+
+
+def _golden(folder: ConnectorFolder, mapping: str | None) -> Iterator[Example]:
     for file in sorted((folder.path / "golden").glob("*.json")):
         found = json.loads(file.read_text("utf-8"))
         for number, case in enumerate(found if isinstance(found, list) else [found], start=1):
             name = str(case["mapping"]).removeprefix("mappings/")
             if mapping in (None, name):
                 title = file.stem if not isinstance(found, list) else f"{file.stem}.{number}"
-                yield title, name, case["context"], case.get("expect", _MISSING)
-
-
-def _try(compiled: Mapping, file: str, case: str, context: Any, wanted: Any) -> Tried:
-    # what goes over a wire is JSON: exact numbers are compared by their digits
-    output = json.loads(json.dumps(compiled(context), default=str))
-    differs = None if wanted is _MISSING else list(difference(wanted, output))
-    return Tried(file, case, context, output, differs)
+                yield Example(
+                    name, title, case["context"], case.get("expect", _MISSING), tuple(case.get("refused", ()))
+                )
 
 
 def _read(file: Path) -> Any:
@@ -168,18 +218,40 @@ def _show(tried: list[Tried], *, whole: bool) -> None:
     from isthmus.cli.showing import console, say
 
     for one in tried:
-        mark = "✗" if one.differs else "✔" if one.differs is not None else "·"
-        say(f"{mark} {one.mapping}  {one.case}", "red" if one.differs else "green")
+        mark = "✗" if one.wrong else "·" if one.differs is None and one.contract is None else "✔"
+        say(f"{mark} {one.example.mapping}  {one.example.title}", "red" if one.wrong else "green")
         if whole:
-            for title, value in (("in", one.context), ("out", one.output)):
+            for title, value in (("in", one.example.context), ("out", one.output)):
                 say(f"  {title}", "bold")
                 console().print_json(json.dumps(value, ensure_ascii=False), indent=2)
         for path, wanted, got in one.differs or ():
             say(f"    {path}")
             say(f"      expected {_text(wanted)}", "green")
             say(f"      got      {_text(got)}", "red")
-    wrong = sum(bool(one.differs) for one in tried)
-    say(f"{len(tried)} tried, {wrong} differ" if wrong else f"{len(tried)} tried, none differs")
+        if one.wrong or whole:
+            _show_contract(one)
+    wrong = sum(one.wrong for one in tried)
+    say(
+        f"{len(tried)} tried, {wrong} {'is' if wrong == 1 else 'are'} wrong"
+        if wrong
+        else f"{len(tried)} tried, all right"
+    )
+
+
+def _show_contract(one: Tried) -> None:
+    from isthmus.cli.showing import say
+
+    if one.contract is None:
+        say("  a question: it writes no object")
+    elif not one.problems:
+        say(f"  a valid {one.contract}" if one.output is not None else f"  no {one.contract} comes out")
+    else:
+        say(f"  no valid {one.contract}", "bold")
+    for problem in one.problems:
+        say(f"    {problem.detail or problem.title}", "red")
+        say(f"      {problem.mend}")
+    for field in {*one.example.refused} - {problem.field for problem in one.problems}:
+        say(f"    {field} was to be refused, and is not", "red")
 
 
 def _shown(value: Any) -> Any:

@@ -19,7 +19,7 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _KEPT = 50_000
 
 
-def _foreign_links(found: dict[str, Any]) -> list[dict[str, Any]]:
+def foreign_links(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Every link in a mapped object whose id is still the vendor's."""
     links: list[dict[str, Any]] = []
     around: list[Any] = [found]
@@ -73,7 +73,7 @@ class Identities:
             found["id"] = await self.canonical(
                 kind, connection, str(source["type"]), str(source["id"]), source.get("number")
             )
-        for link in _foreign_links(found):
+        for link in foreign_links(found):
             type_, _, vendor_id = link["id"].partition("/")
             link["id"] = await self.canonical(link["kind"], connection, type_, vendor_id, link.get("number"))
         return found

@@ -1,4 +1,5 @@
-"""Every connector's examples: what goes into a mapping, and what comes out; every mapping has one."""
+"""Every connector's examples: what goes into a mapping, what comes out, and that it is what the mapping writes; every mapping
+has one."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from isthmus.catalogue.registry import ConnectorFolder, connectors
+from isthmus.cli.contract import breaches, promised
 from isthmus.cli.map import difference
 from isthmus.mapping.mapping import compile_mapping
 
@@ -34,6 +36,9 @@ def test_an_example_comes_out_as_it_stands(folder: ConnectorFolder, case: dict[s
     assert mapping.engine == "python", mapping.why_not_compiled
     made = json.loads(json.dumps(mapping(case["context"]), default=str))
     assert list(difference(case["expect"], made)) == []
+    if name := promised(folder, mapping.text):
+        refused = [problem.field for problem in breaches(folder, name, made, case["context"])]
+        assert refused == case.get("refused", [])
 
 
 @pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
