@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isthmus.connectivity.system_api.operation import Operation, Search
-from isthmus.model import Customer, Invoice, Link, Order, Product, Reference
+from isthmus.model import CreditNote, Customer, Delivery, Invoice, Link, Order, Product, Reference
 
 #: finds the customer by cross-reference, by business number, by tax number, or creates it once
 ensure_customer: Operation[Customer, Reference] = Operation(
@@ -32,4 +32,29 @@ search_orders: Operation[Search, tuple[Order, ...]] = Operation("erp", "search_o
 read_invoice: Operation[Reference, Invoice] = Operation("erp", "read_invoice", Reference, Invoice)
 search_invoices: Operation[Search, tuple[Invoice, ...]] = Operation(
     "erp", "search_invoices", Search, Invoice, many=True
+)
+#: the deliveries of the order with this reference
+search_deliveries: Operation[Reference, tuple[Delivery, ...]] = Operation(
+    "erp", "search_deliveries", Reference, Delivery, many=True
+)
+#: a customer's deliveries, the last ones first
+search_customer_deliveries: Operation[Search, tuple[Delivery, ...]] = Operation(
+    "erp", "search_customer_deliveries", Search, Delivery, many=True
+)
+#: a credit with reference to its invoice, held back until it is released; its amounts and tax are the ledger's
+request_credit: Operation[CreditNote, CreditNote] = Operation(
+    "erp", "request_credit", CreditNote, CreditNote, writes=True, reversal="cancel_credit_request"
+)
+release_credit: Operation[CreditNote, CreditNote] = Operation(
+    "erp", "release_credit", CreditNote, CreditNote, writes=True
+)
+#: takes a requested credit back: a draft is deleted, what is posted is reversed
+cancel_credit_request: Operation[CreditNote, CreditNote] = Operation(
+    "erp", "cancel_credit_request", CreditNote, CreditNote, writes=True
+)
+#: the posted credit
+read_credit_note: Operation[Reference, CreditNote] = Operation("erp", "read_credit_note", Reference, CreditNote)
+#: what was requested or credited of the invoice with this reference, and was not taken back
+search_credit_notes: Operation[Reference, tuple[CreditNote, ...]] = Operation(
+    "erp", "search_credit_notes", Reference, CreditNote, many=True
 )

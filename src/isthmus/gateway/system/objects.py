@@ -52,7 +52,7 @@ def add_system(routes: APIRouter, engine: Engine, access: Access, wake: Callable
             if not _offered(engine, role, name):
                 continue
             path = f"/api/system/{role}/{word if word.endswith('s') else word + 's'}"
-            if verb == "search":
+            if verb == "search" and issubclass(operation.takes, Search):
                 _add_search(routes, engine, access, operation, path)
             elif verb == "read" and operation.takes in (Reference, Link):
                 _add_read(routes, engine, access, operation, f"{path}/{{id}}", in_unit)
@@ -73,7 +73,7 @@ def _offered(engine: Engine, role: str, name: str) -> bool:
 def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Operation[Any, Any], path: str) -> None:
     item: Any = operation.answers
     made: Any = create_model
-    asked = made("Asked", __base__=Search, unit=(_units(engine), None))
+    asked = made("Asked", __base__=operation.takes, unit=(_units(engine), None))
     found_model = made(f"Found{item.__name__}s", items=(list[item], ...))
 
     @routes.get(
@@ -87,7 +87,7 @@ def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Op
         """What matches all that is given."""
         given = cast(BaseModel, query).model_dump()
         code = _unit(engine, given.pop("unit"))
-        found = await _asked(engine, operation, Search.model_validate(given), code)
+        found = await _asked(engine, operation, operation.takes.model_validate(given), code)
         return JSONResponse({"items": [each.model_dump(mode="json", exclude_none=True) for each in found]})
 
 

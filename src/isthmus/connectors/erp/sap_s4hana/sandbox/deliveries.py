@@ -224,6 +224,15 @@ class Deliveries:
         self._system.world.update("A_OutbDeliveryItem", {"PickingStatus": "C"}, where)
         return [_report("VLPS", "001", item) for item in self._items(row["DeliveryDocument"])]
 
+    def hand_over(self, delivery: str, carrier: str | None, tracking: str | None) -> None:
+        """Note who carries a delivery, as its forwarding agent, and under which number, as its bill of lading."""
+        if tracking:
+            self._mark(self.header(delivery), {"BillOfLading": tracking})
+        if carrier:
+            partner = {"SDDocument": delivery, "PartnerFunction": "SP", "Supplier": carrier}
+            self._system.delete("A_OutbDeliveryPartner", SDDocument=delivery, PartnerFunction="SP")
+            self._system.insert("A_OutbDeliveryPartner", [partner])
+
     def goods_issue(self, asked: Mapping[str, Any]) -> list[Row]:
         """Post the goods issue of a delivery. Raises ODataError where it was posted or the stock is too low."""
         row = self.header(asked["DeliveryDocument"])

@@ -42,7 +42,8 @@ class Play:
             (self.plan_receipt, "Plan goods to arrive in some days", ("material", "quantity", "in_days", "plant?")),
             (self.deliver, "Make an outbound delivery of what is confirmed", ("order", "item?", "quantity?")),
             (self.goods_issue, "Post the goods issue of a delivery, or of all open deliveries of an order",
-             ("delivery?", "order?")),
+             ("delivery?", "order?", "carrier?", "tracking?")),
+            (self.reverse_goods_issue, "Reverse the goods issue of a delivery", ("delivery",)),
             (self.prove_delivery, "The customer has confirmed the goods of a delivery", ("delivery",)),
             (self.billing_run, "Bill all that is due, or one order or credit memo request", ("order?", "request?")),
             (self.cancel_invoice, "Cancel an invoice or credit memo", ("invoice",)),
@@ -118,8 +119,13 @@ class Play:
         if not deliveries:
             raise ValueError(f"order {given.get('order')} has no open delivery")
         for delivery in deliveries:
+            self._apps.deliveries.hand_over(delivery, given.get("carrier"), given.get("tracking"))
             self._apps.deliveries.goods_issue({"DeliveryDocument": delivery})
         return {"deliveries": deliveries}
+
+    def reverse_goods_issue(self, given: Arguments) -> Mapping[str, Any]:
+        self._apps.deliveries.reverse({"DeliveryDocument": given["delivery"]})
+        return {"delivery": given["delivery"]}
 
     def prove_delivery(self, given: Arguments) -> Mapping[str, Any]:
         row = self._apps.deliveries.prove(given["delivery"])
