@@ -111,6 +111,8 @@ class Enterprise:
             self.books.reported[path.rpartition("/")[2]] = orjson.loads(body)
             return 204, None
         text = unquote_plus(query)
+        if "WHERE Id = '" not in text:  # a poll: nothing is new
+            return 200, {"totalSize": 0, "done": True, "records": []}
         id_ = text.rpartition("WHERE Id = '")[2].partition("'")[0]
         record = opportunity(int(id_[4:])) if id_.startswith("006") else account(int(id_[4:]))
         return 200, {"totalSize": 1, "done": True, "records": [record]}
@@ -236,6 +238,8 @@ class Enterprise:
     # Support --------------------------------------------------------------------------------------
 
     def _support(self, path: str, body: bytes) -> tuple[int, Any]:
+        if not body:  # a poll: nothing is new
+            return 200, {"tickets": [], "results": [], "after_cursor": "1", "end_of_stream": True}
         if path.startswith("organizations/"):
             asked = orjson.loads(body)["organization"]
             made = self.books.organizations.setdefault(
