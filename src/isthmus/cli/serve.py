@@ -55,7 +55,7 @@ async def _serve(
     folder: Path, environment: str, database: str | None, as_: As, host: str, port: int, slots: int,
     visitor: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    from isthmus.cli.bootstrap import open_system, set_up_log
+    from isthmus.cli.bootstrap import open_system, set_up_log, tune_memory
     from isthmus.cli.nearby import told_nearby
     from isthmus.orchestration.dispatch import Worker
     from isthmus.orchestration.jobs.keeper import keep_jobs
@@ -64,6 +64,7 @@ async def _serve(
     system = await open_system(folder, environment, database)
     worker = Worker(system.engine, slots=slots) if as_ in ("worker", "all") else None
     web = _web(system, worker, host, port, visitor) if as_ in ("web", "all") else None
+    tune_memory()
     tasks = [asyncio.create_task(worker.run())] if worker else []
     jobs = asyncio.create_task(keep_jobs(system.engine, worker, system.database)) if worker else None
     try:
