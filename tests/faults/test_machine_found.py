@@ -24,10 +24,10 @@ class Ending(Points):
 @pytest.mark.parametrize(
     ("operation", "point", "ends"),
     [
-        ("ensure_party", Ending("before call POST things"), "undone"),  # never sent
+        ("ensure_party", Ending("before call POST things"), "intended"),  # never sent: whoever needs it may ask again
         ("ensure_party", Ending("after call POST things"), "done"),  # there, but nobody heard of it
         ("ensure_party", Ending("under way: POST things"), "done"),
-        ("report", Ending("under way: PUT things/A1", 2), "undone"),
+        ("report", Ending("under way: PUT things/A1", 2), "intended"),
     ],
     ids=["never sent", "there", "under way", "an upsert under way"],
 )
@@ -43,5 +43,11 @@ def test_what_stays_is_brought_out_of_doubt_before_its_run_is_undone(operation: 
             assert life.until_quiet()
         assert place.runs() == {"order.toy.Plan.A1": "undone"}
         assert place.world.under_way == 0, "something comes when all is over"
-        assert place.effects(operation=operation)[0]["state"] == ends
+        effect = place.effects(operation=operation)[0]
+        assert (effect["state"], effect["doubt"]) == (ends, 0)
+        # the next one needs the same party
+        place.world.plan("A2")
+        place.post("A2", "order")
+        assert place.live()
+        assert place.runs()["order.toy.Plan.A2"] == "done"
         place.audit()

@@ -188,7 +188,7 @@ class Place:
         open_ = self.sql("SELECT id, state, owner, due_at FROM run WHERE owner IS NOT NULL OR state = 'ready'")
         assert open_ == []
         hanging = self.sql(
-            "SELECT key, state FROM effect WHERE state = 'intended' AND run_id IN"
+            "SELECT key, state FROM effect WHERE state = 'intended' AND doubt = 1 AND run_id IN"
             " (SELECT id FROM run WHERE state IN ('done', 'undone'))"
         )
         assert hanging == []

@@ -27,11 +27,12 @@ class Compensation:
         """
         failures: list[ParkedWork] = []
         known = {row["key"]: row for row in rows}
+        undos = {row["undo"] for row in rows}
         for row in reversed([row for row in rows if row["part"] == "" and row["state"] in ("done", "intended")]):
             try:
                 if row["undo"]:
                     await self._undo(asking, row, known)
-                elif row["state"] == "intended":
+                elif row["doubt"] and f"{row['role']}.{row['operation']}" not in undos:
                     await self._settle(asking, row)
             except Park as parked:
                 failures.append(parked.work)
@@ -49,11 +50,14 @@ class Compensation:
         self._mark(asking, row, f"{undo}/{row['business_key']}")
 
     async def _settle(self, asking: Asking, row: Row) -> None:
-        """Have what stays come to its end: recorded, or known not to be there. An upsert is only waited for."""
+        """Have what stays come to its end: recorded, or known not to be under way. An upsert is only waited for.
+
+        It is not undone: what stays is others' too, and may be asked for again.
+        """
         do = operation(row["role"], row["operation"])
         asking.step = f"end {row['step']}"
         if await self._sender.out_of_doubt(asking, do, row, again=False) is None:
-            self._mark(asking, row, "nothing to undo")
+            self._change(asking, row, {"doubt": 0})
 
     def _let_land(self, row: Row) -> None:
         """An upsert that was sent again without waiting may land once more, after its undo: that waits for it."""
@@ -62,11 +66,14 @@ class Compensation:
 
     def _mark(self, asking: Asking, row: Row, by: str) -> None:
         values = {"state": "undone", "doubt": 0, "undone_by": f"{by} at {instant(self._store.clock())}"}
+        self._change(asking, row, values)
+
+    def _change(self, asking: Asking, row: Row, values: Row) -> None:
         fence = asking.fence
         assert fence is not None
 
-        def mark(tx: Transaction) -> None:
+        def change(tx: Transaction) -> None:
             effects.change(tx, fence, row["key"], values)
-            effects.end_parts(tx, row["key"], {"state": "undone", "doubt": 0, "undone_by": values["undone_by"]})
+            effects.end_parts(tx, row["key"], values)
 
-        self._store.ride(mark, of=fence)
+        self._store.ride(change, of=fence)
