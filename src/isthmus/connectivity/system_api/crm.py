@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from isthmus.connectivity.system_api.operation import Operation, Search
+from isthmus.connectivity.system_api.operation import CustomerSearch, Operation, Search
 from isthmus.model import Customer, Link, Quote, Reference
 
 
@@ -28,12 +28,27 @@ class QuoteProgress(BaseModel):
     entitlement_until: date | None = None
 
 
+class CustomerActivity(BaseModel):
+    """Something that happened with a customer, for those who look after it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer: Link
+    subject: str
+    text: str = ""
+    day: date
+    """In the business unit's calendar."""
+
+
 read_quote: Operation[Reference, Quote] = Operation("crm", "read_quote", Reference, Quote)
 search_quotes: Operation[Search, tuple[Quote, ...]] = Operation("crm", "search_quotes", Search, Quote, many=True)
 read_customer: Operation[Link, Customer] = Operation("crm", "read_customer", Link, Customer)
-search_customers: Operation[Search, tuple[Customer, ...]] = Operation(
-    "crm", "search_customers", Search, Customer, many=True
+search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
+    "crm", "search_customers", CustomerSearch, Customer, many=True
 )
 report_progress: Operation[QuoteProgress, Reference] = Operation(
     "crm", "report_progress", QuoteProgress, Reference, writes=True
+)
+log_activity: Operation[CustomerActivity, Reference] = Operation(
+    "crm", "log_activity", CustomerActivity, Reference, writes=True
 )

@@ -46,3 +46,11 @@ class Search(BaseModel):
     request_number: str | None = None
     changed_since: datetime | None = None
     limit: int = Field(50, ge=1, le=200)
+
+
+class CustomerSearch(Search):
+    """Which customers to look for: also by the key of their account, a person's e-mail address or their domain."""
+
+    account_key: str | None = None
+    email: str | None = None
+    domain: str | None = None

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from isthmus.connectivity.system_api.operation import Operation, Search
+from isthmus.connectivity.system_api.operation import CustomerSearch, Operation, Search
 from isthmus.model import Case, Customer, Entitlement, Link, Reference
 
 
@@ -19,6 +19,12 @@ class EntitlementGrant(BaseModel):
     customer: Customer
     request_number: str
     order_number: str
+
+
+class CaseSearch(Search):
+    """Which cases to look for: also those of one customer."""
+
+    customer: Link | None = None
 
 
 class CaseNote(BaseModel):
@@ -40,8 +46,13 @@ revoke_entitlement: Operation[Entitlement, Entitlement] = Operation(
     "support", "revoke_entitlement", Entitlement, Entitlement, writes=True
 )
 read_customer: Operation[Link, Customer] = Operation("support", "read_customer", Link, Customer)
+search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
+    "support", "search_customers", CustomerSearch, Customer, many=True
+)
 read_case: Operation[Reference, Case] = Operation("support", "read_case", Reference, Case)
-search_cases: Operation[Search, tuple[Case, ...]] = Operation("support", "search_cases", Search, Case, many=True)
+search_cases: Operation[CaseSearch, tuple[Case, ...]] = Operation(
+    "support", "search_cases", CaseSearch, Case, many=True
+)
 create_case: Operation[Case, Case] = Operation("support", "create_case", Case, Case, writes=True)
 update_case: Operation[Case, Case] = Operation("support", "update_case", Case, Case, writes=True)
 #: what only our own people read
