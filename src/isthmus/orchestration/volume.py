@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from statistics import median
+from statistics import median_low
 from typing import Any
 
 from isthmus.store.transaction import Row
@@ -22,9 +22,9 @@ def unusual(days: Sequence[Row]) -> dict[str, Any] | None:
     if len(days) <= DAYS_MIN:
         return None
     latest, before = days[0], days[1:15]
-    usual = median(row["new"] for row in before)
+    usual = median_low(row["new"] for row in before)
     week_ago = (date.fromisoformat(latest["day"]) - timedelta(days=7)).isoformat()
     same_weekday = next((row["new"] for row in before if row["day"] == week_ago), usual)
     if min(usual, same_weekday) < USUAL_MIN or latest["new"] * SHARE >= min(usual, same_weekday):
         return None
-    return {"day": latest["day"], "new": latest["new"], "usual": str(usual), "failed": latest["failed"]}
+    return {"day": latest["day"], "new": latest["new"], "usual": usual, "failed": latest["failed"]}
