@@ -102,7 +102,12 @@ class Poller:
         if taken is None:
             return 0
         poll = _Poll(connection, name, channel)
-        await self._ended(poll, taken, *await self._outcome(poll, taken))
+        try:
+            outcome = await self._outcome(poll, taken)
+        except BaseException:  # above all: this worker stops, and the next one shall not wait for the lease to run out
+            self._store.ride(lambda tx: polls.let_go(tx, connection, name, self._worker.holder))
+            raise
+        await self._ended(poll, taken, *outcome)
         if poll.new:
             self._worker.wake()
         return poll.new

@@ -34,7 +34,7 @@ def keep_poll(
     """Hold the lease longer, and move the cursor to what the source returned (None: leave it); False: it was lost."""
     return (
         tx.run(
-            "UPDATE cursor SET held_until = :until, tie = CASE WHEN :value IS NULL THEN tie ELSE :tie END,"
+            "UPDATE cursor SET held_until = :until, tie = CASE WHEN CAST(:value AS TEXT) IS NULL THEN tie ELSE :tie END,"
             " value = coalesce(:value, value) WHERE connection = :connection AND channel = :channel AND holder = :holder",
             {
                 "connection": connection,
@@ -70,6 +70,14 @@ def end_poll(
         },
     )
     return found
+
+
+def let_go(tx: Transaction, connection: str, channel: str, holder: str) -> None:
+    """Give the lease back of a poll that did not come to its end."""
+    tx.run(
+        "UPDATE cursor SET held_until = NULL WHERE connection = :connection AND channel = :channel AND holder = :holder",
+        {"connection": connection, "channel": channel, "holder": holder},
+    )
 
 
 def count_poll(tx: Transaction, *, connection: str, channel: str, day: str, failed: bool, new: int) -> bool:
