@@ -1,13 +1,24 @@
 """Exact decimals in mappings: text in, text out, never a binary float, every rounding asked for by name.
 
-Rounding is half up, away from zero (0.005 → 0.01, -0.005 → -0.01). An absent argument gives an absent result, as
+Rounding is half up, away from zero (0.005 → 0.01, -0.005 → -0.01), unless another mode is asked for. An absent argument gives an absent result, as
 JSONata's own operators do; null is refused where it would have to count as a number.
 """
 
 from __future__ import annotations
 
 import re
-from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
+from decimal import (
+    ROUND_05UP,
+    ROUND_DOWN,
+    ROUND_HALF_DOWN,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    ROUND_UP,
+    Context,
+    Decimal,
+    Inexact,
+    InvalidOperation,
+)
 from typing import Any, Final
 
 from isthmus.mapping.errors import Refused, shown
@@ -33,6 +44,13 @@ _STEPS: Final = [Decimal(1).scaleb(-places) for places in range(MAX_PLACES + 1)]
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_UP, traps=[Inexact, InvalidOperation])
 _ROUNDING: Final = Context(prec=200, rounding=ROUND_HALF_UP, traps=[InvalidOperation])
+_MODES: Final = {
+    "half_up": _ROUNDING,
+    "half_even": Context(prec=200, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation]),
+    "half_down": Context(prec=200, rounding=ROUND_HALF_DOWN, traps=[InvalidOperation]),
+    "up": Context(prec=200, rounding=ROUND_UP, traps=[InvalidOperation]),
+    "down": Context(prec=200, rounding=ROUND_DOWN, traps=[InvalidOperation]),
+}
 _STICKY: Final = Context(prec=100, rounding=ROUND_05UP, traps=[InvalidOperation])
 
 
@@ -68,9 +86,31 @@ def decimal_divide(a: Any, b: Any, places: Any) -> Any:
     return written(_quantize(_STICKY.divide(number(a), divisor), _places(places)))
 
 
-def decimal_round(a: Any, places: Any) -> Any:
-    """``a`` with exactly ``places`` decimals."""
-    return a if a is ABSENT or a is None else written(_quantize(number(a), _places(places)))
+def decimal_round(a: Any, places: Any, mode: Any = "half_up") -> Any:
+    """``a`` with exactly ``places`` decimals; ``mode`` is half_up, half_even, half_down, up (away from zero) or down."""
+    if a is ABSENT or a is None:
+        return a
+    context = _MODES.get(mode) if isinstance(mode, str) else None
+    if context is None:
+        raise Refused(f"{shown(mode)} is no way to round", f"one of {', '.join(_MODES)}")
+    return written(context.quantize(number(a), _STEPS[_places(places)]))
+
+
+def rounding_difference(stated: Any, summed: Any, most: Any) -> Any:
+    """What a stated total is above what its parts add up to, where rounding explains it; absent where they are equal.
+
+    The stated total counts, for its owner has booked it. Refused where the difference is larger than ``most``.
+    """
+    if stated is ABSENT or stated is None or summed is ABSENT:
+        return ABSENT
+    difference = _EXACT.subtract(number(stated), number(summed))
+    if abs(difference) > number(most):
+        raise Refused(
+            f"the total is said to be {shown(stated)}, but its parts add up to {shown(summed)}",
+            f"a difference of at most {most}, which is what rounding explains",
+            "correct the document at its source",
+        )
+    return written(difference) if difference else ABSENT
 
 
 def decimal_sum(amounts: Any) -> Any:
