@@ -26,7 +26,6 @@ from isthmus.store.clock import MovableClock
 from isthmus.store.migrate import migrate
 from isthmus.store.store import Store
 
-REDEPLOYED = 20
 POLLS = {"salesforce": "GET /services/data/v62.0/query", "sap_s4hana": "A_BillingDocument", "zendesk": "incremental"}
 
 
@@ -47,7 +46,8 @@ def counted(running: RunningSandbox) -> Iterator[Counter[str]]:
     yield asked
 
 
-async def test_twenty_rolling_redeployments(tmp_path: Path) -> None:
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.long)])
+async def test_rolling_redeployments(times: int, tmp_path: Path) -> None:
     with RunningSandbox() as running, counted(running) as asked:
         async with House(running, tmp_path / "house") as house:
             began = house.clock()
@@ -55,7 +55,7 @@ async def test_twenty_rolling_redeployments(tmp_path: Path) -> None:
             hook |= {"object": "Opportunity", "fields": "Id,StageName,SystemModstamp", "when": "IsWon = true"}
             await house.desk("salesforce/set/outbound_message/isthmus", hook)
             registered = await _registered(house)
-            for _ in range(REDEPLOYED):
+            for _ in range(times):
                 await _redeploy(house)
             elapsed = house.clock() - began
             assert 1 <= asked["salesforce"] <= 1 + int(elapsed / timedelta(seconds=20)), "as one never replaced"
