@@ -13,6 +13,7 @@ from isthmus import __version__
 from isthmus.gateway import attention, problems
 from isthmus.gateway.access import Access
 from isthmus.gateway.document import document
+from isthmus.gateway.experience.support_desk import add_support_desk
 from isthmus.gateway.health import add_health
 from isthmus.gateway.idempotency import once_routes
 from isthmus.gateway.limits import Limits
@@ -45,12 +46,13 @@ def create_app(
     ]
     access = Access(Keys(engine.store, engine.release), anonymous)
     routes = APIRouter(route_class=once_routes(engine.store))
-    add_health(routes, engine.store, access)
+    add_health(routes, engine, access)
     add_processes(routes, engine, access, wake)
     add_runs(routes, engine, access, wake)
     attention.add_exceptions(routes, engine, access, wake)
     attention.add_approvals(routes, engine.store, access, wake)
     add_system(routes, engine, access, wake)
+    add_support_desk(routes, engine, access)
     app.router.routes += routes.routes
     app.openapi = lambda: document(app, engine.release.name, ways_in.values())  # type: ignore[method-assign]
     return app

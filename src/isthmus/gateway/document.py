@@ -30,6 +30,7 @@ _TAGS = {
     "process": "Start processes, follow and cancel their runs",
     "attention": "What needs a person: exceptions to mend, approvals to decide",
     "system": "Each role's objects, whatever vendor fills the role",
+    "experience": "What one consumer needs, in one call",
     "webhooks": "Where the vendors push to; each proves who it is by its own rule",
 }
 _SAID = {
@@ -143,7 +144,7 @@ def _schema_of(model: type[BaseModel], schemas: dict[str, Any], mode: Any, suffi
 
 def _tag(path: str) -> str:
     first = re.split("[/{]", path.removeprefix("/api/"))[0]
-    return {"system": "system", "exceptions": "attention", "approvals": "attention"}.get(
+    return {"system": "system", "experience": "experience", "exceptions": "attention", "approvals": "attention"}.get(
         first, "process" if path.startswith("/api/") else "health"
     )
 

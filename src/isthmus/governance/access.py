@@ -20,6 +20,8 @@ SCOPES = {
     "system:read": "read through the system APIs",
     "system:write": "change through the system APIs",
     "metrics:read": "read the measures",
+    "support-desk:read": "read what the support desk sees of a customer",
+    "finance:read": "see bank data, tax numbers and credit limits there",
 }
 
 

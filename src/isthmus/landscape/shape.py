@@ -20,6 +20,7 @@ _NAME = r"^[a-z][a-z0-9_-]*$"
 _NAME_WORDS = "a name of small letters, digits, hyphens and underscores is expected"
 _FIELD = r"^[a-z][a-z_]*\.extensions\.[a-z][a-z0-9_]*$"
 _FIELD_WORDS = "a canonical object's extension is expected, such as  order.extensions.promo_code"
+_HOUR = r"^([01]\d|2[0-3]):[0-5]\d$"
 _HASH = r"^sha256:[0-9a-f]{64}$"
 
 
@@ -36,7 +37,15 @@ Event = Annotated[str, _text("event", "quote.accepted")]
 Url = Annotated[str, _text("uri", "https://isthmus.example.com")]
 #: what a key's holder may do; the gateway holds every route to one of these
 Scope = Literal[
-    "process:start", "runs:read", "exceptions:write", "approvals:decide", "system:read", "system:write", "metrics:read"
+    "process:start",
+    "runs:read",
+    "exceptions:write",
+    "approvals:decide",
+    "system:read",
+    "system:write",
+    "metrics:read",
+    "support-desk:read",
+    "finance:read",
 ]
 Code = Annotated[
     str, Field(pattern=r"^[^:\s]+\.py:[A-Za-z_]\w*$", description="path/to/process.py:function is expected")
@@ -126,11 +135,22 @@ class ServiceLevelShape(_Shape):
     tell: str = Field(description="a desk")
 
 
+class QuietShape(_Shape):
+    """When a desk is not told of alerts; what comes up meanwhile is told at the end."""
+
+    begins: str = Field(alias="from", pattern=_HOUR, description='a time of day is expected, such as "20:00"')
+    ends: str = Field(alias="to", pattern=_HOUR, description='a time of day is expected, such as "07:00"')
+    time_zone: str = Field(json_schema_extra={"format": "time-zone", "examples": ["Europe/Berlin"]})
+
+
 class DeskShape(_Shape):
     """People who are told, decide and mend."""
 
     title: str = Field(min_length=1)
-    alert_url: Url | None = Field(None, description="where alerts are posted")
+    alert_url: str | None = Field(None, description="where alerts are posted as CloudEvents; may be a reference")
+    tell: list[str] = Field(default_factory=list, description="addresses of Apprise (mail, chat) as references")
+    quiet: QuietShape | None = None
+    members: list[str] = Field(default_factory=list, description="who decides its approvals; none: whoever may decide")
 
 
 class AccessShape(_Shape):

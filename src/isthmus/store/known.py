@@ -35,9 +35,10 @@ def put_addresses(tx: Transaction, customer_id: str, connection: str, addresses:
 
 def complete(
     tx: Transaction, *, customer_id: str, part: str, kind: str, connection: str, asked_at: str, ids: Sequence[str],
-    among: Sequence[Row],
+    among: Sequence[Row], before: str,
 ) -> None:  # fmt: skip
-    """Say that a part of a customer was read in full: what of ``among`` it does not name any more is there no more."""
+    """Say that a part of a customer was read in full: what of ``among`` was read ``before`` and is not among ``ids`` is
+    there no more."""
     tx.run(
         "INSERT INTO known_part (customer_id, part, asked_at) VALUES (:customer_id, :part, :asked_at)"
         " ON CONFLICT (customer_id, part) DO UPDATE SET asked_at = excluded.asked_at"
@@ -47,8 +48,8 @@ def complete(
     for row in among:
         if row["connection"] == connection and row["kind"] == kind and row["id"] not in ids:
             tx.run(
-                "DELETE FROM known WHERE id = :id AND connection = :connection AND asked_at < :asked_at",
-                {"id": row["id"], "connection": connection, "asked_at": asked_at},
+                "DELETE FROM known WHERE id = :id AND connection = :connection AND asked_at < :before",
+                {"id": row["id"], "connection": connection, "before": before},
             )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -27,6 +27,8 @@ KINDS: dict[type[BaseModel], str] = {
     each: each.object_word
     for each in (Customer, Order, Delivery, Invoice, CreditNote, Payment, Entitlement, Case)
 }  # fmt: skip
+#: by then a vendor's search finds what was made: what it does not name, though it was read before, is gone
+_INDEXED = timedelta(minutes=10)
 #: domains at which everybody has a mailbox say nothing about a customer
 _ANYBODY = frozenset({"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "yahoo.com", "icloud.com", "gmx.de"})
 
@@ -69,9 +71,10 @@ class ReadModel:
                 known.put_addresses(tx, str(each.id), connection, dict(_addresses(each)))
 
     async def completed(
-        self, customer: CustomerKnown, part: str, kind: str, connection: str, objects: Sequence[Any], asked_at: datetime
-    ) -> None:
-        """A part of a customer was read in full: ``objects`` is all there is of a kind at a connection."""
+        self, customer: CustomerKnown, part: str, kind: str, connection: str, objects: Sequence[Any],
+        asked_at: datetime, *, cut: bool,
+    ) -> None:  # fmt: skip
+        """A part of a customer was read in full: unless it is ``cut``, ``objects`` is all there is of a kind there."""
         ids = [str(each.id) for each in objects]
         await self._store.write(
             lambda tx: known.complete(
@@ -82,7 +85,8 @@ class ReadModel:
                 connection=connection,
                 asked_at=instant(asked_at),
                 ids=ids,
-                among=customer.rows,
+                among=() if cut else customer.rows,
+                before=instant(asked_at - _INDEXED),
             )
         )
 
@@ -101,6 +105,10 @@ class ReadModel:
             return CustomerKnown(id_, number, known.of_customer(tx, ids, number), parts)
 
         return await self._store.read(work)
+
+    async def objects(self, id_: str) -> list[Row]:
+        """What is known of one object, from each connection, the last read first."""
+        return await self._store.read(lambda tx: known.by_id(tx, id_))
 
     async def customers_at(self, address: str) -> list[str]:
         """Our ids of the customers with an e-mail address or a domain, those that are the same only once."""
