@@ -69,8 +69,9 @@ class House(Whole):
         workers: int = 1,
         engines: int = 1,
         polls: bool = True,
+        clock: MovableClock | None = None,
     ) -> None:
-        self.release, self.clock = sample_release(change), MovableClock()
+        self.release, self.clock = sample_release(change), clock or MovableClock()
         self._anonymous, self._count, self._engines = anonymous, workers, max(engines, workers)
         self._polls = polls
         if sandbox is not None:
@@ -85,7 +86,7 @@ class House(Whole):
         for name, value in self.told.items():
             self._patch.setenv(name, value)
         self.settings = {name: self.release.secret_settings(name) for name in self.release.connections}
-        self.store = Store(f"sqlite:///{self.database}", self.clock)
+        self.store = Store(f"sqlite:///{self.database}", self.clock, getattr(self.clock, "sleep", asyncio.sleep))
         self.engines = [Engine(self.store, self.release, self.settings) for _ in range(self._engines)]
         self.engine = self.engines[0]
         self.workers = [Worker(engine, polls=self._polls) for engine in self.engines[: self._count]]
