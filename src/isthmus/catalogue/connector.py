@@ -261,6 +261,9 @@ class Take(_Described):
         None, description="JSONata over the canonical object: what was undone begins anew only where this has changed"
     )
     mapping: str | None = Field(None, description="file below mappings/, where the message holds the object itself")
+    wakes: Jsonata | None = Field(
+        None, description="JSONata over the message: what it is about, by number; runs that wait for that look again"
+    )
 
 
 class Cursor(_Described):
@@ -300,7 +303,8 @@ class Inbound(_Described):
     verify: Annotated[HmacVerify | PathVerify, Field(discriminator="kind")] | None = None
     acknowledge: Acknowledge = Acknowledge()
     request: str | None = Field(
-        None, description="poll: GET path; placeholders {cursor}, {cursor_tie} and {cursor_unix}"
+        None,
+        description="poll: GET path; placeholders {cursor}, {cursor_tie}, {cursor_unix}, {cursor_day} and {cursor_time}",
     )
     query: dict[str, str] = Field(default_factory=dict)
     every: Duration = timedelta(seconds=30)
@@ -319,7 +323,7 @@ class Inbound(_Described):
             raise ValueError("a poll needs request and cursor")
         if self.cursor and self.cursor.field and self.cursor.pages == "keyset":
             asked = " ".join((self.request or "", *self.query.values()))
-            if "{cursor}" not in asked or "{cursor_tie}" not in asked:
+            if not ("{cursor}" in asked or "{cursor_day}" in asked) or "{cursor_tie}" not in asked:
                 raise ValueError("a poll by keyset asks for what comes after {cursor} and {cursor_tie}")
         if self.channel == "webhook" and not self.verify:
             raise ValueError("a webhook needs verify: nobody may be believed unasked")

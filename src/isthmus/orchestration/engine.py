@@ -20,7 +20,7 @@ from isthmus.orchestration.releases import Releases
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.store import epoch
 from isthmus.store.clock import moment
-from isthmus.store.messages import Start
+from isthmus.store.messages import Start, Wake
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
 from isthmus.visibility.read_model import ReadModel
@@ -52,19 +52,24 @@ class Engine:
         found = await self.store.read(epoch.current)
         self.deliverer.epoch = Epoch(found["number"], moment(found["began_at"])) if found else None
 
-    def plan(self, message: Row) -> list[Start]:
-        """Which processes a message starts: the first take of its channel that matches names the event."""
+    def plan(self, message: Row) -> list[Start | Wake]:
+        """What a message means: the first take of its channel that matches names the event.
+
+        Which processes start on it, and whether runs that wait for it are woken.
+        """
         plan = self.release.connections.get(message["connection"])
         channel = plan.connector.inbound.get(message["channel"]) if plan else None
-        if channel is None:
-            event = message["type"] if message["channel"] == "api" else None
-        else:
-            assert plan is not None
-            told = {**json.loads(message["body"]), "settings": self.release.public_settings(plan.name)}
-            event = next(
-                (t.event for t in channel.takes if t.when is None or self.release.expression(t.when)(told)),
-                None,
-            )
+        if plan is None or channel is None:
+            return self._starts(message["type"] if message["channel"] == "api" else None)
+        body = json.loads(message["body"])
+        told = {**body, "settings": self.release.public_settings(plan.name)}
+        take = next((t for t in channel.takes if t.when is None or self.release.expression(t.when)(told)), None)
+        if take is None:
+            return []
+        about = self.release.expression(take.wakes)(body) if take.wakes else None
+        return [*self._starts(take.event), *([Wake(take.event, str(about))] if about else [])]
+
+    def _starts(self, event: str | None) -> list[Start | Wake]:
         return [
             Start(process.name, process.version, event, process.again)
             for process in self.processes.values()

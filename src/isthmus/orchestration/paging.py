@@ -15,6 +15,7 @@ from typing import Any
 
 from isthmus.catalogue.connector import Inbound, Request
 from isthmus.connectivity.inbound.split import Part, Splitter
+from isthmus.connectivity.outbound.trouble import following as next_call
 from isthmus.connectivity.transport.answer import Answer, Call
 from isthmus.connectivity.transport.connection import Connection
 from isthmus.landscape.release import Release
@@ -54,7 +55,7 @@ class Paging:
 
     def __init__(self, release: Release, wire: Connection, connection: str, name: str, channel: Inbound) -> None:
         assert channel.cursor is not None
-        self._release, self._wire, self._connection = release, wire, connection
+        self._release, self._wire, self._connection, self._name = release, wire, connection, name
         self._channel, self._cursor = channel, channel.cursor
         self._splitter = Splitter(channel, file=f"{connection} {name}")
 
@@ -97,7 +98,7 @@ class Paging:
                 return None
             following: Call | None = self._from_position(mark)
         else:
-            following = self._wire.next_page(answer)
+            following = next_call(self._wire, answer, f"poll of {self._name}", None)
             # a source whose times are finer than it shows them answers the same again: then its own link leads on
             if following is not None and self._cursor.pages == "keyset" and mark is not None and mark != asked:
                 following = self._from_value(mark.value, mark.tie or "")
@@ -106,7 +107,14 @@ class Paging:
         return following
 
     def _from_value(self, value: str, tie: str) -> Call:
-        context = {"cursor": value, "cursor_tie": tie, "cursor_unix": str(int(time_of(value).timestamp()))}
+        at = time_of(value)
+        context = {
+            "cursor": value,
+            "cursor_tie": tie,
+            "cursor_unix": str(int(at.timestamp())),
+            "cursor_day": at.strftime("%Y-%m-%d"),
+            "cursor_time": at.strftime("PT%HH%MM%SS"),
+        }
         return self._rendered(Request(request=self._channel.request or "", query=self._channel.query), context)
 
     def _from_position(self, mark: Mark) -> Call:

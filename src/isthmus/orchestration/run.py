@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar, overload
@@ -21,7 +21,7 @@ from isthmus.connectivity.system_api.operation import Operation
 from isthmus.model import PartySnapshot
 from isthmus.orchestration.approval import Decision, approval_row
 from isthmus.orchestration.waiting import Waiting
-from isthmus.store import approvals, history, runs
+from isthmus.store import approvals, history, runs, waits
 from isthmus.store.clock import instant, moment
 from isthmus.store.runs import Fence
 from isthmus.store.store import Store
@@ -30,6 +30,8 @@ from isthmus.store.transaction import Row, Transaction
 Asked = TypeVar("Asked", bound=BaseModel)
 Answered = TypeVar("Answered")
 T = TypeVar("T")
+#: how a wait is answered whose time is over
+_EXPIRED = '{"expired": true}'
 
 
 class Ask:
@@ -208,22 +210,34 @@ class Run:
 
     # Waiting --------------------------------------------------------------------------------------
 
-    async def wait(self, name: str, *, until: datetime | None, key: str = "", why: str = "") -> Any:
-        """Wait for an answer under ``name``; None once ``until`` has passed without one. Holds nothing meanwhile."""
+    async def wait(
+        self, name: str, *, until: datetime | None, key: str = "", why: str = "",
+        event: str | None = None, about: Iterable[str] = (),
+    ) -> Any:  # fmt: skip
+        """Wait for an answer under ``name``; None once ``until`` has passed without one. Holds nothing meanwhile.
+
+        ``event`` about any of ``about`` (products by number) is an answer too, and only means: look again. It says so
+        once at the beginning, because it may have come after the look that led to this wait.
+        """
         self._meet(name, key)
         known = self._memory.get((name, key))
         if known is None:
-            await self._await_answer(name, key, until)
-            raise Waiting(until, why or name)
+            known = await self._await_answer(name, key, until)
+        if known["result"] is None and event is not None:
+            known = await self._listen(known, event, about)
         if known["result"] is None and known["due_at"] and moment(known["due_at"]) <= self._store.clock():
-            known = await self._expire(name, key)
+            known = await self._answered(name, key, _EXPIRED)
         if known["result"] is None:
             raise Waiting(moment(known["due_at"]) if known["due_at"] else None, why or name)
-        answer = json.loads(known["result"])
-        return None if answer == {"expired": True} else answer
+        return None if known["result"] == _EXPIRED else json.loads(known["result"])
 
-    async def _await_answer(self, name: str, key: str, until: datetime | None, asked: Row | None = None) -> None:
-        """Write that an answer is waited for, together with what ``asked`` people for it."""
+    async def _listen(self, known: Row, event: str, about: Iterable[str]) -> Row:
+        """Answer a wait whose event may have come since the run last looked."""
+        heard = await self._store.write(lambda tx: waits.listen(tx, self._fence, event, about))
+        return await self._answered(known["name"], known["key"], json.dumps({"event": event})) if heard else known
+
+    async def _await_answer(self, name: str, key: str, until: datetime | None, asked: Row | None = None) -> Row:
+        """Write that an answer is waited for, together with what ``asked`` people for it; the wait."""
         due_at, now = instant(until) if until else None, instant(self._store.clock())
 
         def work(tx: Transaction) -> None:
@@ -232,14 +246,16 @@ class Run:
                 approvals.request(tx, asked)
 
         await self._store.write(work)
+        return {"name": name, "key": key, "result": None, "due_at": due_at}
 
-    async def _expire(self, name: str, key: str) -> Row:
-        """Write that the time is over, unless an answer was quicker; what stands then is the answer for ever."""
+    async def _answered(self, name: str, key: str, answer: str) -> Row:
+        """Write what ends a wait, unless something else was quicker; what stands then is the answer for ever."""
         now = instant(self._store.clock())
 
         def work(tx: Transaction) -> Row:
             runs.hold(tx, self._fence)
-            if history.answer(tx, self.id, name=name, key=key, result='{"expired": true}', who=None, now=now):
+            first = history.answer(tx, self.id, name=name, key=key, result=answer, who=None, now=now)
+            if first and answer == _EXPIRED:
                 approvals.expire(tx, self.id, f"{name}\n{key}", now)
             return next(row for row in history.memories(tx, self.id) if row["name"] == name and row["key"] == key)
 

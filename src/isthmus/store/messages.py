@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from isthmus.store import exceptions, journal
+from isthmus.store import exceptions, journal, waits
 from isthmus.store.runs import NewRun, hint_newer, insert_run, latest, reopen, wake
 from isthmus.store.transaction import Row, Transaction
 
@@ -38,7 +38,15 @@ class Start:
     again: bool = False
 
 
-Plan = Callable[[Row], Sequence[Start]]
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """An event about something: runs that wait for it look again."""
+
+    event: str
+    about: str
+
+
+Plan = Callable[[Row], Sequence[Start | Wake]]
 
 _CLAIMABLE = """
 SELECT m.* FROM message m
@@ -86,8 +94,12 @@ def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now:
     found = tx.rows(_CLAIMABLE + tx.skip, {"most": most, "now": now})
     for row in found:
         state, run_id = "ignored", None
-        for start in _starts(tx, row, plan, now):
-            outcome, run_id = start_run(tx, row, start, release, now)
+        for meant in _meant(tx, row, plan, now):
+            if isinstance(meant, Wake):
+                woken = waits.tell(tx, meant.event, meant.about, now)
+                outcome, run_id = ("joined", woken[0]) if woken else (state, run_id)
+            else:
+                outcome, run_id = start_run(tx, row, meant, release, now)
             state = outcome if state in ("ignored", "seen", "superseded") else state
         if row["state"] == "unreadable":
             state = "unreadable"
@@ -98,8 +110,8 @@ def claim_messages(tx: Transaction, *, most: int, plan: Plan, release: str, now:
     return len(found)
 
 
-def _starts(tx: Transaction, row: Row, plan: Plan, now: str) -> Sequence[Start]:
-    """What a message starts. One that cannot be read must not keep the others from being claimed: it is told."""
+def _meant(tx: Transaction, row: Row, plan: Plan, now: str) -> Sequence[Start | Wake]:
+    """What a message starts and wakes. One that cannot be read must not keep others from being claimed: it is told."""
     try:
         return plan(row)
     except Exception as error:

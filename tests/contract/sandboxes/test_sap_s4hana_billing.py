@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -245,3 +246,37 @@ def test_requests_that_sap_refuses(sap: SapCaller, change: dict[str, Any], code:
     invoice = billed(sap, sap.order("refused", ("X-100", "1"))["SalesOrder"])
     body = {**request_for(sap, invoice), **change}
     assert sap.refusal("POST", f"{CREDITS}/A_CreditMemoRequest", body)[1] == code
+
+
+MOVEMENTS = "API_MATERIAL_DOCUMENT_SRV"
+
+
+def test_whatever_changes_a_stock_is_a_material_document(sap: SapCaller, running: RunningSandbox) -> None:
+    order = sap.order("moved", ("X-101", "2"))["SalesOrder"]
+    sap.play("receive_stock", material="X-101", quantity="7", plant="1710")
+    delivery = sap.play("deliver", order=order)["delivery"]
+    sap.play("goods_issue", delivery=delivery)
+    sap.play("reverse_goods_issue", delivery=delivery)
+    running.desk("sap_s4hana/set/stock/X-101@1710", {"quantity": "9"})
+    headers = sap.read(
+        f"{MOVEMENTS}/A_MaterialDocumentHeader",
+        expand="to_MaterialDocumentItem",
+        select="MaterialDocument,CreationDate,CreationTime,to_MaterialDocumentItem/Material,"
+        "to_MaterialDocumentItem/GoodsMovementType,to_MaterialDocumentItem/QuantityInBaseUnit",
+        orderby="CreationDate,CreationTime,MaterialDocument",
+    )["results"]
+    lines = [(header, item) for header in headers for item in header["to_MaterialDocumentItem"]["results"]]
+    moved = [
+        (item["GoodsMovementType"], item["QuantityInBaseUnit"]) for _, item in lines if item["Material"] == "X-101"
+    ]
+    assert moved[-4:-1] == [("501", "7.000"), ("601", "2.000"), ("602", "2.000")]
+    assert moved[-1][0] in ("701", "702"), "a count that differs is a movement too"
+    last = headers[-1]
+    day = datetime.fromtimestamp(int(last["CreationDate"][6:-2]) / 1000, UTC)
+    newer = (
+        f"CreationDate eq datetime'{day:%Y-%m-%dT%H:%M:%S}' and CreationTime ge time'{last['CreationTime']}'"
+        f" and MaterialDocument ge '{last['MaterialDocument']}'"
+    )
+    found = sap.read(f"{MOVEMENTS}/A_MaterialDocumentHeader", filter=newer)["results"]
+    assert [one["MaterialDocument"] for one in found] == [last["MaterialDocument"]]
+    assert sap.refusal("POST", f"{MOVEMENTS}/A_MaterialDocumentHeader", {})[0] >= 400

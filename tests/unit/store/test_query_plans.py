@@ -9,11 +9,11 @@ import pytest
 from tests.support.engine import Place
 
 from isthmus.orchestration.dispatch import _anything
-from isthmus.store import effects, exceptions, messages, runs, workers
+from isthmus.store import effects, exceptions, messages, runs, waits, workers
 from isthmus.store.store import Store
 from isthmus.store.transaction import Transaction
 
-LARGE = {"message", "run", "effect", "history", "journal", "attempt", "late_answer", "cross_reference"}
+LARGE = {"message", "run", "effect", "history", "journal", "attempt", "late_answer", "cross_reference", "awaited"}
 NOW = "2026-01-01T00:00:00.000000Z"
 ASKED = {
     "claim": lambda tx: messages.claim_messages(tx, most=5, plan=lambda _: [], release="r", now=NOW),
@@ -29,6 +29,7 @@ ASKED = {
     "latest": lambda tx: runs.latest(tx, "s", "p"),
     "end of parts": lambda tx: effects.end_parts(tx, "k", {"doubt": 0}),
     "late answers": lambda tx: effects.compared(tx, "k", NOW),
+    "wake who waits": lambda tx: waits.tell(tx, "e", "a", NOW),
     "next generation": lambda tx: runs._next_generation(tx, "r", NOW),
 }
 
@@ -58,7 +59,7 @@ def test_no_scan_on_sqlite(name: str) -> None:
     scans = [
         plan for plan in tx.plans if re.match(r"SCAN \w+", plan) and "USING" not in plan and "CONSTANT" not in plan
     ]
-    aliases = {"m": "message", "e": "message", "r": "run", "o": "run", "n": "run"}
+    aliases = {"m": "message", "e": "message", "r": "run", "a": "awaited", "o": "run", "n": "run"}
     assert [plan for plan in scans if aliases.get(plan.split()[1], plan.split()[1]) in LARGE] == []
     assert tx.plans
 

@@ -66,7 +66,10 @@ async def quote_to_cash(run: Run, quote: Quote) -> Reference:
 
 
 async def in_stock(run: Run, quote: Quote, customer: Customer, checked: Checked) -> Checked:
-    """What the landscape wants where not everything can be confirmed: park, wait, or deliver by schedule lines."""
+    """What the landscape wants where not everything can be confirmed: park, wait, or deliver by schedule lines.
+
+    Who waits asks again when the ERP tells of stock, and every day in any case.
+    """
     if not checked.shortages or run.settings["shortage"] == "split":
         return checked
     if run.settings["shortage"] == "park":
@@ -77,12 +80,17 @@ async def in_stock(run: Run, quote: Quote, customer: Customer, checked: Checked)
             code="shortage",
             field="lines",
         )
-    until, number = last_day(run), 0
-    while checked.shortages and run.opened_at + run.settings["shortage_ask_every"] * number < until:
-        number += 1
-        asked_at = run.opened_at + run.settings["shortage_ask_every"] * number
-        await run.wait("stock", until=min(asked_at, until), key=str(number), why="waits for stock")
-        checked = await run.step(check, quote, customer, run.settings, key=f"after wait {number}")
+    until, every = last_day(run), run.settings["shortage_ask_every"]
+    looks, days = 0, 1
+    while checked.shortages and run.opened_at + every * (days - 1) < until:
+        looks += 1
+        missing = [shortage.product for shortage in checked.shortages]
+        came = await run.wait(
+            "stock", until=min(run.opened_at + every * days, until), key=str(looks),
+            why=f"waits for stock of {', '.join(missing)}", event="isthmus.stock.changed.v1", about=missing,
+        )  # fmt: skip
+        days += came is None
+        checked = await run.step(check, quote, customer, run.settings, key=f"after wait {looks}")
     if checked.shortages:
         park(
             "Stock did not come in time",

@@ -155,11 +155,13 @@ class Administration:
         self._only("stock", values, "quantity")
         material, _, plant = key.partition("@")
         self._first("stock", material)
-        where = {"material": material, **({"plant": plant} if plant else {})}
-        on_hand = thousandths(number_of(values["quantity"], "quantity"))
-        if not self._system.world.update("_stock", {"on_hand": on_hand}, where):
+        plants = [row["plant"] for row in self.show("stock", material) if plant in ("", row["plant"])]
+        if not plants:
             raise ValueError(f"stock {key!r} is unknown")
-        return next(row for row in self.show("stock", material) if plant in ("", row["plant"]))
+        for each in plants:
+            on_hand = thousandths(number_of(values["quantity"], "quantity"))
+            self._apps.availability.count(material, each, on_hand)
+        return next(row for row in self.show("stock", material) if row["plant"] == plants[0])
 
     def _price(self, key: str, values: Values) -> Row:
         self._only("price", values, "price", "currency", "customer", "sales_organization")

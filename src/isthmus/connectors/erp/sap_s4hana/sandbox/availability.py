@@ -11,6 +11,7 @@ from typing import Any
 
 from isthmus.connectors.erp.sap_s4hana.sandbox.edm import DAY_MS
 from isthmus.connectors.erp.sap_s4hana.sandbox.errors import business
+from isthmus.connectors.erp.sap_s4hana.sandbox.movements import FOUND, ISSUE, ISSUE_REVERSED, MISSED, RECEIPT, Movements
 from isthmus.connectors.erp.sap_s4hana.sandbox.system import System, quantity_text, thousandths
 from isthmus.sandkit.world import Row
 
@@ -49,7 +50,7 @@ class Availability:
     """The check and its reservations."""
 
     def __init__(self, system: System) -> None:
-        self._system = system
+        self._system, self._movements = system, Movements(system)
         system.world.script(_TABLE)
 
     def check(self, wishes: Sequence[Wish]) -> dict[str, list[Promise]]:
@@ -133,6 +134,7 @@ class Availability:
         self._system.world.execute(
             "UPDATE _stock SET on_hand = on_hand - ? WHERE material = ? AND plant = ?", (quantity, material, plant)
         )
+        self._movements.post(ISSUE, material, plant, quantity, (order, item))
         for row in self._reserved(order, item):
             taken = min(quantity, row["quantity"])
             quantity -= taken
@@ -147,6 +149,7 @@ class Availability:
         self._system.world.execute(
             "UPDATE _stock SET on_hand = on_hand + ? WHERE material = ? AND plant = ?", (quantity, material, plant)
         )
+        self._movements.post(ISSUE_REVERSED, material, plant, quantity, (order, item))
         self.reserve(order, [Promise(item, material, plant, STOCK, quantity, 0)])
 
     def _reserved(self, order: str, item: str) -> list[Row]:
@@ -170,6 +173,7 @@ class Availability:
             "INSERT INTO _stock VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET on_hand = on_hand + excluded.on_hand",
             (material, plant, quantity),
         )
+        self._movements.post(RECEIPT, material, plant, quantity)
         sql = "SELECT * FROM _receipt WHERE material = ? AND plant = ? ORDER BY due, number"
         for row in self._system.world.rows(sql, (material, plant)):
             if quantity <= 0:
@@ -181,6 +185,17 @@ class Availability:
                 left = max(row["quantity"] - quantity, row["reserved"])
                 self._system.world.execute("UPDATE _receipt SET quantity = ? WHERE number = ?", (left, row["number"]))
                 quantity = 0
+
+    def count(self, material: str, plant: str, on_hand: int) -> None:
+        """Somebody has counted the stock: it is set to what was found."""
+        sql = "SELECT on_hand FROM _stock WHERE material = ? AND plant = ?"
+        before = self._system.world.value(sql, (material, plant)) or 0
+        self._system.world.execute(
+            "INSERT INTO _stock VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET on_hand = excluded.on_hand",
+            (material, plant, on_hand),
+        )
+        if on_hand != before:
+            self._movements.post(FOUND if on_hand > before else MISSED, material, plant, abs(on_hand - before))
 
     def _arrive(self, receipt: Row) -> None:
         world, number = self._system.world, receipt["number"]

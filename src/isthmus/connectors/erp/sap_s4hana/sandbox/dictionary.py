@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from isthmus.connectors.erp.sap_s4hana.sandbox import objects_documents, objects_masters, objects_orders
+from isthmus.connectors.erp.sap_s4hana.sandbox import objects_documents, objects_masters, objects_orders, objects_stock
 from isthmus.connectors.erp.sap_s4hana.sandbox.edm import KINDS, Property
 from isthmus.connectors.erp.sap_s4hana.sandbox.schema import (
     Complex,
@@ -69,6 +69,7 @@ class Dictionary:
             **read_entities(objects_documents.DELIVERIES),
             **read_entities(objects_documents.BILLING),
             **read_entities(objects_documents.CREDIT_MEMO_REQUESTS),
+            **read_entities(objects_stock.MATERIAL_DOCUMENTS),
         }
         self.entities: dict[str, EntityType] = {**self._stored, **read_entities(objects_orders.SIMULATION)}
         self.version = 0
@@ -99,6 +100,7 @@ class Dictionary:
             "API_OUTBOUND_DELIVERY_SRV;v=0002": objects_documents.DELIVERIES,
             "API_BILLING_DOCUMENT_SRV": objects_documents.BILLING,
             "API_CREDIT_MEMO_REQUEST_SRV": objects_documents.CREDIT_MEMO_REQUESTS,
+            "API_MATERIAL_DOCUMENT_SRV": objects_stock.MATERIAL_DOCUMENTS,
         }
         results = {name: Complex(name, read_properties(words)) for name, words in objects_documents.RESULTS.items()}
         services = {}
