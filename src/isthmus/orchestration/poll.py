@@ -14,10 +14,14 @@ from datetime import timedelta
 from typing import Protocol
 
 from isthmus.catalogue.connector import Inbound
-from isthmus.connectivity.outbound.outcome import Later
+from isthmus.connectivity.outbound.calling import not_let_in
+from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
+from isthmus.connectivity.outbound.trouble import refused
+from isthmus.connectivity.transport.addresses import FOREIGN
 from isthmus.connectivity.transport.answer import Answer, Call, Failure, NoAnswer, NotSent, SignInRefused
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.paging import Mark, Page, Paging
+from isthmus.orchestration.stopped_poll import is_stopped, stop
 from isthmus.orchestration.volume import unusual
 from isthmus.store import calls, journal, messages, polls
 from isthmus.store.clock import instant, moment
@@ -55,6 +59,8 @@ class _Poll:
     name: str
     channel: Inbound
     new: int = 0
+    #: why nobody may ask again before a person has looked at it
+    stopped: ParkedWork | None = None
 
 
 class Poller:
@@ -87,8 +93,11 @@ class Poller:
         now = self._store.clock()
         assert channel.cursor is not None
         start = instant(now - channel.cursor.start)
-        taken = await self._store.write(
-            lambda tx: polls.take_poll(
+
+        def take(tx: Transaction) -> Row | None:
+            if is_stopped(tx, connection, name):
+                return None
+            return polls.take_poll(
                 tx,
                 connection=connection,
                 channel=name,
@@ -98,7 +107,8 @@ class Poller:
                 not_since=instant(now - channel.every),
                 start=start,
             )
-        )
+
+        taken = await self._store.write(take)
         if taken is None:
             return 0
         poll = _Poll(connection, name, channel)
@@ -108,6 +118,8 @@ class Poller:
             self._store.ride(lambda tx: polls.let_go(tx, connection, name, self._worker.holder))
             raise
         await self._ended(poll, taken, *outcome)
+        if poll.stopped is not None:
+            await stop(self._store, self._engine.release, connection, name, poll.stopped)
         if poll.new:
             self._worker.wake()
         return poll.new
@@ -116,8 +128,11 @@ class Poller:
         """(outcome, what was said, whether only a person can mend it)."""
         try:
             await self._pages(poll, taken)
-        except Refused as refused:
-            return f"failed: {refused.failure.error_class}", str(refused), refused.failure.verdict == "reject"
+        except Refused as no:
+            return f"failed: {no.failure.error_class}", str(no), no.failure.verdict == "reject"
+        except Park as elsewhere:
+            poll.stopped = elsewhere.work
+            return "failed: access", elsewhere.work.title, True
         except Later as later:
             return "paused", str(later), False
         except SignInRefused as error:
@@ -149,15 +164,22 @@ class Poller:
             await self._keep(poll, newest)
 
     async def _asked(self, poll: _Poll, call: Call) -> Answer:
-        """A page. Raises Refused, Later, NotSent or NoAnswer."""
+        """A page. Raises Refused, Later, NotSent or NoAnswer; Park where the source sends us elsewhere."""
         wire, gate = self._engine.connections[poll.connection], self._engine.throttles[poll.connection]
         async with gate.permit():
-            answer = await wire.send(call, timeout_s=30)
+            try:
+                answer = await wire.send(call, timeout_s=30)
+            except SignInRefused as error:
+                if error.code == FOREIGN:
+                    raise Park(refused(wire, f"poll of {poll.name}", not_let_in(error), None)) from error
+                raise
         if (budget := wire.budget(answer)) is not None:
             gate.heed(budget)
         if (failure := wire.failure(answer, {})) is not None:
             if failure.error_class == "limit":
                 gate.block(failure.pause_s or 1.0)
+            if 300 <= failure.status < 400:
+                raise Park(refused(wire, f"poll of {poll.name}", failure, None))
             raise Refused(failure)
         return answer
 

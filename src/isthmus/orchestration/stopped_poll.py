@@ -1,7 +1,7 @@
-"""A poll that was refused: it stops, and waits for a person among the exceptions like any other work.
+"""A poll whose source sends us elsewhere: it stops, and waits for a person among the exceptions like any other work.
 
-Asking on and on would mend nothing, locks users out at some vendors, and nobody would see it. So the poll gets a run of
-its own that is parked; while it is, nobody polls. A retry plays it, which only says: go on.
+Nobody knows who answers there, so nobody asks again before somebody has found out. The poll gets a run of its own that
+is parked; while it is, nobody polls. A retry plays it, which only says: go on.
 """
 
 from __future__ import annotations
