@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,7 @@ async def open_system(folder: Path, environment: str, database: str | None = Non
     set_up_telemetry(release.environment.otlp, folder)
     migrate(url)
     store = Store(url)
+    set_up_measures(release, url, folder)
     return System(release, settings, url, store, Engine(store, release, settings))
 
 
@@ -99,6 +101,47 @@ def set_up_telemetry(otlp: str | None, folder: Path) -> None:
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")))
     trace.set_tracer_provider(tracers)
     _send_log(endpoint, resource)
+
+
+def set_up_measures(release: Release, database: str, folder: Path) -> None:
+    """Send the measures that ``/metrics`` tells, under the same names, where the environment sends its telemetry."""
+    from isthmus.landscape.secrets import resolve
+
+    otlp = release.environment.otlp
+    endpoint = resolve(otlp, setting="environments.otlp", folder=folder) if otlp else os.environ.get(_STANDARD_OTLP)
+    if not endpoint:
+        return
+    from opentelemetry import metrics
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.metrics import CallbackOptions, Observation
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.resources import Resource
+
+    from isthmus import __version__
+    from isthmus.store.clock import system_clock
+    from isthmus.store.store import Store
+    from isthmus.visibility.measures import GAUGES, Asked, Gauge
+
+    def observing(gauge: Gauge) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            tx = Store.open_connection(database)
+            try:
+                values = list(gauge.values(Asked(tx, release.service_levels, system_clock())))
+            finally:
+                tx.close()
+            return [Observation(value, dict(zip(gauge.labels, labels, strict=True))) for labels, value in values]
+
+        return observe
+
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{endpoint.rstrip('/')}/v1/metrics"))
+    instance = f"{socket.gethostname()}:{os.getpid()}"
+    named = {"service.name": "isthmus", "service.version": __version__, "service.instance.id": instance}
+    resource = Resource.create(named)
+    metrics.set_meter_provider(MeterProvider([reader], resource=resource))
+    meter = metrics.get_meter("isthmus")
+    for gauge in GAUGES:
+        meter.create_observable_gauge(gauge.name, [observing(gauge)], description=gauge.says)
 
 
 def _send_log(endpoint: str, resource: Any) -> None:

@@ -62,6 +62,7 @@ VERBS = (
     Verb("runs", f"{_CLI}.runs:app", "List, show and cancel runs", _PEOPLE),
     Verb("exceptions", f"{_CLI}.exceptions:app", "List, mend and replay what is parked", _PEOPLE),
     Verb("approvals", f"{_CLI}.approvals:app", "List and decide approvals", _PEOPLE),
+    Verb("sla", f"{_CLI}.sla:app", "What was promised in time, how it is kept, who was told", _PEOPLE),
     Verb("audit", f"{_CLI}.audit:app", "Who did what, and the proof that nobody has changed it", _PEOPLE),
     Verb("retention", f"{_CLI}.retention:app", "Forget what is kept no longer, and who asks to be forgotten", _RUN),
     Verb("jobs", f"{_CLI}.jobs:app", "Long work: read a channel's past again, forget old calls", _RUN),

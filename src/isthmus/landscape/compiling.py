@@ -31,12 +31,13 @@ from isthmus.landscape.release import (
     Environment,
     Holder,
     ProcessPlan,
+    Quiet,
     Release,
     ServiceLevel,
     UnitPlan,
 )
 from isthmus.landscape.rules import Rule, RuleShape, compile_rule
-from isthmus.landscape.shape import LandscapeShape
+from isthmus.landscape.shape import DeskShape, LandscapeShape
 
 #: of a connector's folder what runs; its stand-in, examples and quality claims change nothing
 _RUNS = ("connector.yaml", "operations/*.yaml", "quirks.py", "mappings/*", "schema/*.json")
@@ -64,7 +65,7 @@ def compiled(folder: Path, environment: str, registry: Registry | None) -> Relea
         processes={name: _process(landscape, name, entry) for name, entry in landscape.entries("processes")},
         service_levels={name: _service_level(name, shape) for name in shape.service_levels},
         access={name: Holder(name, **entry.model_dump()) for name, entry in shape.access.items()},
-        desks={name: Desk(name, **entry.model_dump()) for name, entry in shape.desks.items()},
+        desks={name: _desk(name, entry) for name, entry in shape.desks.items()},
         rules={name: _rule(name, document) for name, document in landscape.rules.items()},
         retention={kind: read_duration(keep) for kind, keep in shape.retention.model_dump().items() if keep},
         audit=_audit(shape),
@@ -178,6 +179,11 @@ def _service_level(name: str, shape: LandscapeShape) -> ServiceLevel:
     entry = shape.service_levels[name]
     within = read_duration(entry.within).total_seconds()
     return ServiceLevel(name, read_event(entry.begins), read_event(entry.ends), within, entry.tell)
+
+
+def _desk(name: str, entry: DeskShape) -> Desk:
+    quiet = Quiet(**entry.quiet.model_dump()) if entry.quiet else None
+    return Desk(name, entry.title, entry.alert_url, tuple(entry.tell), quiet, tuple(entry.members))
 
 
 def _audit(shape: LandscapeShape) -> AuditPlan | None:

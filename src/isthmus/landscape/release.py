@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from isthmus.catalogue.connector import Connector, Limits, Operation
 from isthmus.catalogue.registry import ConnectorFolder, Registry
@@ -97,12 +98,36 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class Quiet:
+    """Hours of the day (``20:00`` to ``07:00``) in a time zone."""
+
+    begins: str
+    ends: str
+    time_zone: str
+
+    def until(self, now: datetime) -> datetime | None:
+        """When the quiet hours end that ``now`` lies in; None where it lies in none."""
+        here = now.astimezone(ZoneInfo(self.time_zone))
+        of_day = here.strftime("%H:%M")
+        over_night = self.begins > self.ends
+        quiet = of_day >= self.begins or of_day < self.ends if over_night else self.begins <= of_day < self.ends
+        if not quiet:
+            return None
+        day = here.date() + timedelta(days=1) if over_night and of_day >= self.begins else here.date()
+        return datetime.combine(day, time.fromisoformat(self.ends), ZoneInfo(self.time_zone)).astimezone(UTC)
+
+
+@dataclass(frozen=True)
 class Desk:
-    """People who are told, decide and mend."""
+    """People who are told, decide and mend. ``alert_url`` and the addresses of ``tell`` may be references."""
 
     name: str
     title: str
     alert_url: str | None = None
+    tell: tuple[str, ...] = ()
+    quiet: Quiet | None = None
+    #: who decides its approvals, by name; none: whoever may decide at all
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

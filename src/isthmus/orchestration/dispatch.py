@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from isthmus.orchestration.alerting import Alerting
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.poll import Poller
 from isthmus.orchestration.sweep import Sweeper
@@ -27,6 +28,7 @@ log = logging.getLogger("isthmus.worker")
 BEAT_S = 2.0
 IDLE_S = 0.1
 SWEEP_S = 1.0
+ALERTS_S = 2.0
 DRAIN_S = 25.0
 
 
@@ -69,10 +71,11 @@ class Worker:
         await self.lease()
         heart = Heart(self._store.url, self)
         heart.start()
-        sweeper = Sweeper(self.engine, self)
+        sweeper, alerting = Sweeper(self.engine, self), Alerting(self.engine)
         background = [
             asyncio.create_task(self._every(SWEEP_S, sweeper.sweep)),
             asyncio.create_task(self._every(0.3, sweeper.seal)),
+            asyncio.create_task(self._every(ALERTS_S, alerting.round)),
         ]
         if self._polls:
             background += [asyncio.create_task(work) for work in Poller(self.engine, self).loops()]
@@ -82,6 +85,7 @@ class Worker:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await alerting.close()
             await self._drain()
             heart.stop()
             with suppress(StoreUnavailable):

@@ -62,7 +62,11 @@ KINDS: dict[str, tuple[Contents, ...]] = {
         Contents("approval", ("id",), {"about": "", "comment": None}, "decided_at < :before"),
     ),
     "attempts": (Contents("attempt", ("id",), {"path": "", "detail": None}, "at < :before"),),
-    "events": (Contents("journal", ("id",), {"data": "{}"}, "at < :before AND position IS NOT NULL"),),
+    "events": (
+        Contents("journal", ("id",), {"data": "{}"}, "at < :before AND position IS NOT NULL"),
+        Contents("service_level", ("level", "about", "run_id"), {"customer": None}, "ended_at < :before"),
+        Contents("alert", ("number",), {"data": "{}"}, "state = 'ended' AND ended_at < :before"),
+    ),
     "known": (
         Contents("known", ("id", "connection"), {"body": None}, "asked_at < :before", whole=True),
         Contents(

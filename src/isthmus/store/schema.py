@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 
-from isthmus.store import known_tables, wait_tables
+from isthmus.store import alert_tables, approval_tables, known_tables, wait_tables
 from isthmus.store.columns import Serial as _Serial
 from isthmus.store.columns import metadata
 from isthmus.store.columns import number_column as _number
 from isthmus.store.columns import text_column as _text
 from isthmus.store.columns import where as _where
 
-__all__ = ["known_tables", "metadata", "wait_tables"]
+__all__ = ["alert_tables", "approval_tables", "known_tables", "metadata", "wait_tables"]
 
 call = Table(
     "call",
@@ -302,24 +302,6 @@ exception = Table(
     Index("exception_run", "run_id"),
     Index("exception_retry", "retry_at", **_where("state = 'open' AND retry_at IS NOT NULL")),
     sqlite_autoincrement=True,
-)
-
-approval = Table(
-    "approval",
-    metadata,
-    _text("id", key=True),
-    _text("run_id"),
-    _text("name"),
-    _text("policy"),  # who may decide
-    _text("about"),
-    _text("state"),  # requested, approved, rejected, expired, withdrawn
-    _text("requested_at"),
-    _text("due_at", null=True),
-    _text("decided_at", null=True),
-    _text("decided_by", null=True),
-    _text("comment", null=True),
-    Index("approval_state", "state", "requested_at"),
-    Index("approval_run", "run_id"),
 )
 
 permit = Table(
