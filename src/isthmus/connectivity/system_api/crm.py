@@ -40,6 +40,20 @@ class CustomerActivity(BaseModel):
     """In the business unit's calendar."""
 
 
+class OrderReport(BaseModel):
+    """What became of an order, as the salesperson sees it. What is absent is not known any more, and is cleared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quote_id: str | None = None
+    """The CRM's own."""
+    request_number: str
+    order_number: str | None = None
+    status: str | None = None
+    next_date: date | None = None
+    note: str | None = None
+
+
 read_quote: Operation[Reference, Quote] = Operation("crm", "read_quote", Reference, Quote)
 search_quotes: Operation[Search, tuple[Quote, ...]] = Operation("crm", "search_quotes", Search, Quote, many=True)
 read_customer: Operation[Link, Customer] = Operation("crm", "read_customer", Link, Customer)
@@ -52,3 +66,6 @@ report_progress: Operation[QuoteProgress, Reference] = Operation(
 log_activity: Operation[CustomerActivity, Reference] = Operation(
     "crm", "log_activity", CustomerActivity, Reference, writes=True
 )
+#: what was reported of the order with this number of ours; None where it is of no quote
+read_order_report: Operation[Search, OrderReport] = Operation("crm", "read_order_report", Search, OrderReport)
+report_order: Operation[OrderReport, Reference] = Operation("crm", "report_order", OrderReport, Reference, writes=True)

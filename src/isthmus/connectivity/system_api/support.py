@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +20,18 @@ class EntitlementGrant(BaseModel):
     customer: Customer
     request_number: str
     order_number: str
+
+
+class CustomerStanding(BaseModel):
+    """How a customer's orders and invoices stand, in words for the desk. What is absent is cleared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customer: Link
+    open_orders: str | None = None
+    next_delivery: date | None = None
+    open_amount: str | None = None
+    overdue_amount: str | None = None
 
 
 class CaseSearch(Search):
@@ -48,6 +61,9 @@ revoke_entitlement: Operation[Entitlement, Entitlement] = Operation(
 read_customer: Operation[Link, Customer] = Operation("support", "read_customer", Link, Customer)
 search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
     "support", "search_customers", CustomerSearch, Customer, many=True
+)
+report_standing: Operation[CustomerStanding, Reference] = Operation(
+    "support", "report_standing", CustomerStanding, Reference, writes=True
 )
 read_case: Operation[Reference, Case] = Operation("support", "read_case", Reference, Case)
 search_cases: Operation[CaseSearch, tuple[Case, ...]] = Operation(

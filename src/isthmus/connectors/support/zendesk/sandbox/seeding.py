@@ -71,6 +71,10 @@ def _fields(fields: Fields) -> dict[str, int]:
     plans = [{"name": plan.capitalize(), "value": plan} for plan in _PLANS]
     fields.add("organization", {"key": "plan", "type": "dropdown", "title": "Plan", "custom_field_options": plans})
     fields.add("organization", {"key": "plan_until", "type": "date", "title": "Plan until"})
+    fields.add("organization", {"key": "next_delivery", "type": "date", "title": "Next delivery"})
+    fields.add("organization", {"key": "open_orders", "type": "textarea", "title": "Open orders"})
+    for key, title in {"open_amount": "Open amount", "overdue_amount": "Overdue amount"}.items():
+        fields.add("organization", {"key": key, "type": "text", "title": title})
     titles = {"erp_customer": "ERP customer", "erp_order": "ERP order", "crm_account": "CRM account"}
     for key, title in {**titles, "business_unit": "Business unit"}.items():
         fields.add("organization", {"key": key, "type": "text", "title": title})
