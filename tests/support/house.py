@@ -31,7 +31,7 @@ from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
 from tests.support.asking import _migrated
 from tests.support.running_sandbox import RunningSandbox
-from tests.support.whole import SAMPLE, SECRETS, Whole, environment
+from tests.support.whole import DISPUTE_IDS, SAMPLE, SECRETS, Whole, environment
 
 #: whoever holds all scopes
 KEY = "isthmus_test_everything"
@@ -42,7 +42,7 @@ _NOWHERE = SECRETS | {"ISTHMUS_SF_ORGANIZATION_ID": ORGANIZATION} | {
         "ISTHMUS_SF_CLIENT_ID", "ISTHMUS_SF_CLIENT_SECRET", "ISTHMUS_SAP_USER", "ISTHMUS_SAP_PASSWORD",
         "ISTHMUS_STRIPE_EMEA_KEY", "ISTHMUS_STRIPE_APAC_KEY", "ISTHMUS_ZENDESK_EMAIL", "ISTHMUS_ZENDESK_TOKEN",
     )
-} | {f"ISTHMUS_{vendor}_URL": "http://127.0.0.1:9" for vendor in ("SF", "SAP", "STRIPE", "ZENDESK")}  # fmt: skip
+} | {f"ISTHMUS_ZENDESK_{name.upper()}": "1" for name in DISPUTE_IDS} | {f"ISTHMUS_{vendor}_URL": "http://127.0.0.1:9" for vendor in ("SF", "SAP", "STRIPE", "ZENDESK")}  # fmt: skip
 
 
 @cache

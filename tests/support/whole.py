@@ -29,6 +29,12 @@ SECRETS = {
     "ISTHMUS_ZENDESK_WEBHOOK_SECRET": "zd-secret-77",
 }
 
+#: what the sample landscape must know of the form by which invoices are disputed
+DISPUTE_IDS = (
+    *("dispute_form", "invoice_field", "order_field", "dispute_field"),
+    *("amount_field", "line_field", "quantity_field"),
+)
+
 
 def environment(sandbox: RunningSandbox) -> dict[str, str]:
     """The variables that the sample landscape asks for, as the sandboxes answer them."""
@@ -48,6 +54,7 @@ def environment(sandbox: RunningSandbox) -> dict[str, str]:
         "ISTHMUS_ZENDESK_URL": sandbox.base_url("zendesk"),
         "ISTHMUS_ZENDESK_EMAIL": zendesk["email"],
         "ISTHMUS_ZENDESK_TOKEN": zendesk["api_token"],
+        **{f"ISTHMUS_ZENDESK_{name.upper()}": zendesk[name] for name in DISPUTE_IDS},
     }
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _LANDSCAPE = "landscape"
 _FILE = "isthmus.yaml"
+#: whose sample landscape shows the others too
+_SHARED = "quote_to_cash"
 
 
 def init(
@@ -27,17 +29,22 @@ def init(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         _refuse(f"{folder} is not empty; nothing was written", "name a new folder")
     found = known.blueprints.get(blueprint)
-    if found is None or not (found.path / _LANDSCAPE / _FILE).is_file():
+    sample = next((b for b in (found, known.blueprints.get(_SHARED)) if b and _has_landscape(b)), None)
+    if found is None or sample is None:
         _refuse(
             f"no blueprint with a sample landscape is called {blueprint!r}", did_you_mean(blueprint, known.blueprints)
         )
         return
-    written = write_landscape(folder, found, known)
+    written = write_landscape(folder, sample, known)
     if eject:
         written += eject_process(folder, found)
     for path in sorted(written):
         typer.echo(f"  {path.relative_to(folder).as_posix()}")
     typer.echo(f"Next: set the variables that {_FILE} names, then  isthmus check {folder}")
+
+
+def _has_landscape(blueprint: BlueprintFolder) -> bool:
+    return (blueprint.path / _LANDSCAPE / _FILE).is_file()
 
 
 def write_landscape(folder: Path, blueprint: BlueprintFolder, registry: Registry) -> list[Path]:

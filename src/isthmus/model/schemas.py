@@ -25,7 +25,7 @@ from isthmus.model.party import BusinessUnit
 from isthmus.model.payment import Payment
 from isthmus.model.product import Price, PriceAnswer, Product
 from isthmus.model.quote import Quote
-from isthmus.model.support import Case, Entitlement
+from isthmus.model.support import Case, Dispute, Entitlement
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS_AT = "https://isthmus.dev/schemas/"
@@ -38,6 +38,7 @@ OBJECTS: dict[str, type[BaseModel]] = {
     "credit_note": CreditNote,
     "customer": Customer,
     "delivery": Delivery,
+    "dispute": Dispute,
     "entitlement": Entitlement,
     "invoice": Invoice,
     "order": Order,

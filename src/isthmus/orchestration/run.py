@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import typing
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar, overload
@@ -18,8 +18,10 @@ from isthmus.connectivity.outbound.outcome import Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender
 from isthmus.connectivity.system_api.operation import Operation
-from isthmus.model import PartySnapshot
+from isthmus.model import Money, PartySnapshot
+from isthmus.orchestration.approval import Asked as AskedOfPeople
 from isthmus.orchestration.approval import Decision, approval_row
+from isthmus.orchestration.approval import request as request_approval
 from isthmus.orchestration.waiting import Waiting
 from isthmus.store import approvals, history, runs, waits
 from isthmus.store.clock import instant, moment
@@ -243,7 +245,7 @@ class Run:
         def work(tx: Transaction) -> None:
             history.await_answer(tx, self._fence, name=name, key=key, due_at=due_at, now=now, round_=self._asking.round)
             if asked is not None:
-                approvals.request(tx, asked)
+                request_approval(tx, asked)
 
         await self._store.write(work)
         return {"name": name, "key": key, "result": None, "due_at": due_at}
@@ -261,20 +263,43 @@ class Run:
 
         return await self._store.write(work)
 
-    async def approval(self, policy: str, *, about: str, within: timedelta, key: str = "") -> Decision:
-        """Ask people of ``policy`` to decide; the answer may take weeks. Past ``within`` it is an expired decision."""
+    async def approval(
+        self, policy: str, *, about: str, within: timedelta, key: str = "", needed: int = 1,
+        amount: Money | None = None, most: Money | None = None, facts: Sequence[tuple[str, str, str | None]] = (),
+        because: str = "", requested_by: Sequence[str] = (), remind_after: timedelta | None = None,
+        escalate_after: timedelta | None = None, escalate_to: str | None = None,
+    ) -> Decision:  # fmt: skip
+        """Ask people of the desk ``policy`` to decide; the answer may take weeks. Past ``within`` it is expired.
+
+        ``needed`` people must agree; who ``requested_by`` names (and who started the run) may not. They see ``facts``
+        (label, words, link) and ``amount``, which they may change up to ``most``. They are reminded every
+        ``remind_after``; ``escalate_after`` that time the desk ``escalate_to`` may decide too.
+        """
         name, why = f"approval:{policy}", f"{policy} decides: {about}"
         if (name, key) not in self._memory:
             self._meet(name, key)
             now = self._store.clock()
-            until = now + within
-            asked = approval_row(
-                self._row, self.key, name=name, key=key, policy=policy, about=about, now=now, due=until
-            )
-            await self._await_answer(name, key, until, asked)
-            raise Waiting(until, why)
+            asked = AskedOfPeople(
+                policy, about, within, needed, amount, most, facts, because, requested_by, remind_after,
+                escalate_after, escalate_to,
+            )  # fmt: skip
+            row = approval_row(asked, self._row, self.key, self._asking.release, name=name, key=key, now=now)
+            await self._await_answer(name, key, now + within, row)
+            raise Waiting(now + within, why)
         answer = await self.wait(name, until=None, key=key, why=why)
         return Decision(verdict="expired") if answer is None else Decision.model_validate(answer)
+
+    def decide(self, table: str, context: BaseModel) -> Mapping[str, Any]:
+        """What the landscape's decision table ``rules/<table>.yaml`` says. Parks where there is none, or no row holds."""
+        rule = self._asking.release.rules.get(table)
+        found = rule.decide(context.model_dump(mode="json")) if rule else None
+        if found is None:
+            what = f"No row of the decision table {table} holds" if rule else f"There is no decision table {table}"
+            mend = f"end rules/{table}.yaml with a row that has no when" if rule else f"write rules/{table}.yaml"
+            raise Park(
+                ParkedWork(title=what, error_class="missing", mend=f"{mend}, then replay", code=f"rules/{table}")
+            )
+        return found
 
 
 @lru_cache(maxsize=512)

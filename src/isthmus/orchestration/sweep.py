@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
 from isthmus.connectivity.system_api.roles import operation
+from isthmus.orchestration.approval import remind_and_escalate
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.parked import exception_row, retry
 from isthmus.store import effects, exceptions, journal, runs, workers
@@ -44,6 +45,7 @@ class Sweeper:
         await self._free_the_dead()
         await self._free_the_forgotten()
         await self._retry()
+        await remind_and_escalate(self._store)
         await self._look_once_more()
 
     async def seal(self) -> None:

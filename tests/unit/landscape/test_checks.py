@@ -141,14 +141,17 @@ def test_access(folder: Path, entry: str, words: str | None) -> None:
     [
         ("title: Who pays\nrows:\n  - {when: input.kind = 'rush', then: {by: deal-desk}}\n  - then: {by: order-desk}\n", None),
         ("title: Who pays\nrows:\n  - {when: input.kind =, then: {by: deal-desk}}\n", "rules/who.yaml:3:"),
-        ("title: Who pays\nrows:\n  - {wenn: a, then: {by: x}}\n", 'rows[0].wenn is not a key that is known here | did you mean "when"?'),
-        ("title: Who pays\nrows:\n  - then: {by: x}\n  - {when: a, then: {by: y}}\n", "warning: rows[0] has no condition"),
+        ("title: Who pays\nrows:\n  - {wenn: a, then: {who: x}}\n", 'rows[0].wenn is not a key that is known here | did you mean "when"?'),
+        ("title: Who pays\nrows:\n  - {when: {unit: emea, amount: {up_to: 5}}, then: {who: x}}\n", "rows[0].when.amount.up_to is '5' | an amount with its currency is expected, such as  250000 EUR"),
+        ("title: Who pays\nrows:\n  - then: {by: finanse}\n", 'rows[0].then.by names "finanse", which is not a desk | did you mean "finance"?'),
+        ("title: Who pays\nrows:\n  - then: {by: finance, within: soon}\n", "rows[0].then.within is 'soon' | a number with its unit is expected"),
+        ("title: Who pays\nrows:\n  - then: {who: x}\n  - {when: a, then: {who: y}}\n", "warning: rows[0] has no condition"),
         ("title: Who pays\nrows: []\n", "rows is empty"),
         ("title: Who pays\n\trows: []\n", "is not YAML"),
     ],
 )  # fmt: skip
 def test_rules(folder: Path, text: str, words: str | None) -> None:
-    (folder / "rules").mkdir()
+    (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "who.yaml").write_text(text)
     if words is None:
         assert said(folder) == []
@@ -184,7 +187,7 @@ def test_own_mappings(folder: Path, owner: str, file: str, text: str, words: str
 @pytest.mark.parametrize(
     ("connector", "old", "new", "words"),
     [
-        ("sap_s4hana", "    answer: customer.inbound.jsonata", "    answer: custumer.inbound.jsonata", 'connector.yaml:25:13  operations.read_customer.answer names custumer.inbound.jsonata, which is not in mappings/ | did you mean "customer.inbound.jsonata"?'),
+        ("sap_s4hana", "    answer: customer.inbound.jsonata", "    answer: custumer.inbound.jsonata", 'connector.yaml:34:13  operations.read_customer.answer names custumer.inbound.jsonata, which is not in mappings/ | did you mean "customer.inbound.jsonata"?'),
         ("sap_s4hana", 'found: "value[0]"}}\n    reference', 'found: "value[0"}}\n    reference', "operations.ensure_customer.once.probe.found:"),
         ("sap_s4hana", 'user: "{settings.user}"', 'user: "{settings.usr}"', "auth.user asks for the setting 'usr', which settings does not declare | did you mean \"user\"?"),
         ("sap_s4hana", "limits: {concurrency: 10}", "limits: {concurency: 10}", 'limits.concurency is not a key that is known here | did you mean "concurrency"?'),

@@ -92,7 +92,9 @@ def test_the_editors_schema_takes_the_sample_and_refuses_mistakes(tmp_path: Path
 def test_an_ejected_copy_runs_and_is_the_copy(tmp_path: Path) -> None:
     run(str(tmp_path / "new"), "--eject")
     release = compile_release(tmp_path / "new", registry=small_registry())
-    for name, plan in release.processes.items():
+    ejected = {name: plan for name, plan in release.processes.items() if plan.blueprint == "quote_to_cash"}
+    assert len(ejected) == 3
+    for name, plan in ejected.items():
         place, _, function = plan.code.partition(":")
         module = import_file(plan.folder / place)
         loaded = getattr(module, function)
@@ -101,3 +103,14 @@ def test_an_ejected_copy_runs_and_is_the_copy(tmp_path: Path) -> None:
     checks = import_file(tmp_path / "new" / "processes" / "quote_to_cash" / "checks.py")
     process = import_file(tmp_path / "new" / "processes" / "quote_to_cash" / "process.py")
     assert process.check is checks.check, "neighbours are imported once, from the copy"
+
+
+def test_a_blueprint_that_shares_a_sample_can_be_ejected_from_it(tmp_path: Path) -> None:
+    result = run(str(tmp_path / "new"), "--blueprint", "case_to_credit", "--eject")
+    assert result.exit_code == 0, result.output
+    assert findings(tmp_path / "new") == []
+    plan = compile_release(tmp_path / "new", registry=small_registry()).processes["case-to-credit"]
+    assert plan.code == "processes/case_to_credit/process.py:case_to_credit"
+    place, _, function = plan.code.partition(":")
+    loaded = getattr(import_file(plan.folder / place), function)
+    assert Path(loaded.function.__code__.co_filename).is_relative_to(tmp_path / "new")

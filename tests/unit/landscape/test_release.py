@@ -6,6 +6,7 @@ import shutil
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.landscapes import CONNECTORS, replace, small_registry, write_sample
@@ -214,7 +215,7 @@ def test_an_environment_that_is_not_there_is_a_finding(folder: Path) -> None:
 
 
 def test_a_decision_table_decides_by_its_first_row(folder: Path) -> None:
-    (folder / "rules").mkdir()
+    (folder / "rules").mkdir(exist_ok=True)
     (folder / "rules" / "deal.yaml").write_text(
         "title: Who agrees\n"
         "rows:\n"
@@ -224,6 +225,30 @@ def test_a_decision_table_decides_by_its_first_row(folder: Path) -> None:
         "    then: {by: order-desk}\n"
     )
     rule = compiled(folder).rules["deal"]
-    assert rule.decide({"input": {"amount": "100000.01", "country": "NO"}}) == {"by": "deal-desk", "within": "2 days"}
+    assert rule.decide({"input": {"amount": "100000.01", "country": "NO"}}) == {
+        "by": "deal-desk",
+        "within": timedelta(days=2),
+    }
     assert rule.decide({"input": {"amount": "1.00", "country": "NO"}}) == {"by": "order-desk"}
     assert rule.decide({"input": {"amount": "1.00", "country": "DE"}}) is None
+
+
+def test_a_plain_condition_says_what_each_field_must_be(folder: Path) -> None:
+    (folder / "rules" / "credit.yaml").write_text(
+        "title: Who agrees\n"
+        "rows:\n"
+        "  - when: {amount: {above: 100 EUR, up_to: 500 EUR}, reason: [price, quantity], proved: true}\n"
+        "    then: {by: deal-desk}\n"
+    )
+    rule = compiled(folder).rules["credit"]
+    fits: dict[str, Any] = {"amount": {"amount": "500.00", "currency": "EUR"}, "reason": "price", "proved": True}
+    assert rule.decide(fits) == {"by": "deal-desk"}
+    for name, other in (
+        ("amount", {"amount": "100.00", "currency": "EUR"}),
+        ("amount", {"amount": "500.01", "currency": "EUR"}),
+        ("amount", {"amount": "300", "currency": "JPY"}),
+        ("amount", None),
+        ("reason", "quality"),
+        ("proved", False),
+    ):
+        assert rule.decide({**fits, name: other}) is None, (name, other)

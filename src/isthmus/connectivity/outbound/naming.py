@@ -34,7 +34,7 @@ def known_by(bound: Bound, argument: BaseModel, reference: Reference | None) -> 
     id_ = getattr(argument, "id", None)
     if reference is None or id_ is None:
         return []
-    kind = type(argument).__name__.lower()
+    kind = getattr(argument, "object_word", type(argument).__name__.lower())
     return [Known(kind, id_, bound.plan.name, reference.type, reference.id, reference.number)]
 
 

@@ -105,7 +105,7 @@ async def canonical(bound: Bound, found: Any, identities: Identities) -> Any:
         mapped = bound.release.mapping(bound.plan.name, bound.requests.answer)({**bound.context, "body": found})
         if not isinstance(mapped, dict):
             return None
-        kind = bound.operation.answers.__name__.lower()
+        kind = getattr(bound.operation.answers, "object_word", bound.operation.answers.__name__.lower())
         mapped = await identities.identify(mapped, kind, bound.plan.name)
         if "business_unit" in bound.operation.answers.model_fields:
             mapped.setdefault("business_unit", bound.context["unit"])

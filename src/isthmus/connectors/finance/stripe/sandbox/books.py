@@ -147,6 +147,9 @@ def _credit_note(one: dict[str, Any]) -> Row:
         "invoice": one["invoice"],
         "currency": one["currency"].upper(),
         "total": _major(one["total"], one["currency"]),
+        "net": _major(one["total_excluding_tax"], one["currency"]),
+        "refunded": _major(sum(refund["amount_refunded"] for refund in one["refunds"]), one["currency"]),
+        "status": one["status"],
         "living": one["status"] != "void",
         "metadata": one["metadata"],
     }

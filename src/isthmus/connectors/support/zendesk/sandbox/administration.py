@@ -72,6 +72,8 @@ class Administration:
 
     def show(self, kind: str, key: str | None) -> list[Row]:
         """Rows of a kind. Raises ValueError for an unknown kind."""
+        if kind == "comment":
+            return self._comments_shown(key)
         kind = _kind(kind)
         if kind in OWNERS:
             return [self._shown(kind, row) for row in self._rows(kind, key)]
@@ -98,6 +100,10 @@ class Administration:
             return acts[kind](key, values) if kind in acts else self._change_row(kind, key, values)
         except Refusal as refused:
             raise ValueError(f"{kind} {key}: {sentence_of(refused.answer)}") from None
+
+    def _comments_shown(self, ticket: str | None) -> list[Row]:
+        sql = "SELECT body FROM comment WHERE ticket_id = ? ORDER BY id"
+        return [json.loads(row["body"]) for row in self._account.world.rows(sql, (int(ticket or 0),))]
 
     # Organizations, users, tickets ----------------------------------------------------------------
 

@@ -1,0 +1,101 @@
+"""Parts of an invoice that can be credited: what a case disputes, and an amount shared out over what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+
+from isthmus.model import (
+    Case,
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    Money,
+    PricedLine,
+    Quantity,
+    UnitPrice,
+    build,
+    round_money,
+    split,
+    sum_money,
+)
+
+_PLACES = Decimal("1E-10")
+
+
+@dataclass(frozen=True, slots=True)
+class CreditPart:
+    """So much of an invoice's line: a quantity, worth ``net`` without tax."""
+
+    line: InvoiceLine
+    quantity: Decimal
+    net: Money
+
+
+def disputed_parts(case: Case, invoice: Invoice) -> list[CreditPart]:
+    """The lines that a case disputes, with their quantities; a line without one is meant as a whole."""
+    lines = {line.id: line for line in invoice.lines}
+    parts = []
+    for each in case.dispute.lines if case.dispute else ():
+        line = lines[each.line]
+        quantity = min(each.quantity or line.quantity.value, line.quantity.value)
+        net = line.line_extension_amount
+        if quantity != line.quantity.value:
+            net = round_money(net.amount * quantity / line.quantity.value, net.currency)
+        parts.append(CreditPart(line, quantity, net))
+    return parts
+
+
+def gross_of(invoice: Invoice, parts: Sequence[CreditPart]) -> Money:
+    """What the parts come to with their tax."""
+    return build([priced(part) for part in parts], invoice.currency).totals.payable_amount
+
+
+def shared_out(
+    invoice: Invoice, lines: Sequence[InvoiceLine], free: dict[str, Money], amount: Money
+) -> list[CreditPart]:
+    """An amount with tax over lines, in the proportion of what is free of them; never more than that.
+
+    Net amounts are rounded down, so that the ledger's tax never brings more than was agreed to.
+    """
+    all_free = [CreditPart(line, line.quantity.value, free[line.id]) for line in lines if free[line.id].amount > 0]
+    if all_free and gross_of(invoice, all_free) <= amount:
+        return all_free
+    open_net = sum_money((free[line.id] for line in lines), invoice.currency)
+    whole = sum_money((line.line_extension_amount for line in lines), invoice.currency)
+    gross = gross_of(invoice, [CreditPart(line, line.quantity.value, line.line_extension_amount) for line in lines])
+    if not whole.amount or not open_net.amount:
+        return []
+    net = amount.amount * whole.amount / gross.amount
+    exact = min(Money.of(_down(net, invoice.currency), invoice.currency), open_net)
+    shares = split(exact, [free[line.id].amount for line in lines])
+    return [
+        CreditPart(line, line.quantity.value, min(share, free[line.id]))
+        for line, share in zip(lines, shares, strict=True)
+    ]
+
+
+def free_of(invoice: Invoice, credits: Sequence[CreditNote]) -> dict[str, Money]:
+    """What of each line no credit has taken back, without tax."""
+    free = {line.id: line.line_extension_amount for line in invoice.lines}
+    for note in credits:
+        for line in note.lines:
+            if line.id in free:
+                free[line.id] = free[line.id] - line.line_extension_amount
+    return free
+
+
+def priced(part: CreditPart) -> PricedLine:
+    price = (part.net.amount / part.quantity).quantize(_PLACES)
+    return PricedLine(
+        quantity=Quantity(value=part.quantity, unit=part.line.quantity.unit),
+        unit_price=UnitPrice(amount=price, currency=part.net.currency),
+        tax=part.line.tax,
+    )
+
+
+def _down(amount: Decimal, currency: str) -> Decimal:
+    near = round_money(amount, currency).amount
+    step = Decimal(1).scaleb(near.as_tuple().exponent)  # type: ignore[arg-type]
+    return amount.quantize(step, rounding=ROUND_DOWN) if near > amount else near
