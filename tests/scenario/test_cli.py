@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -243,6 +244,32 @@ def test_keys_keep_only_a_hash(tmp_path: Path) -> None:
     assert 'did you mean "runs:read"?' in str(
         isthmus("keys", "create", "x", "--scope", "runs:red", "--database", url).exception
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("clock", "'clock' is reserved: in the audit it is what time alone mends or ends; take another name, such as"),
+        ("The Run", "'The Run' is reserved: in the audit it is a run that ends what it had parked"),
+        ("chaos", "'chaos' is reserved"),
+        (" ", "' ' is no name; give one of printable characters"),
+        ("shop\n", "is no name"),
+    ],
+)
+def test_nobody_holds_a_key_under_a_name_of_isthmus_itself(tmp_path: Path, name: str, sentence: str) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    refused = isthmus("keys", "create", name, "--database", url)
+    assert refused.exit_code != 0
+    assert sentence in str(refused.exception)
+    said("keys", "create", "clock-service", "--database", url)
+    assert [row["holder"] for row in said("keys", "list", "--database", url)] == ["clock-service"], "nothing was made"
+
+
+def test_a_command_is_never_noted_under_such_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "clock")
+    assert who() == f"uid-{os.getuid()}"
+    monkeypatch.setenv("LOGNAME", "anna")
+    assert who() == "anna"
 
 
 def test_keys_are_listed_and_revoked(tmp_path: Path) -> None:

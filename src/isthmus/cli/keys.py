@@ -37,9 +37,11 @@ def create(
     from isthmus.landscape.finding import did_you_mean
     from isthmus.store import audit
     from isthmus.store import keys as stored
+    from isthmus.store.actors import checked
     from isthmus.store.clock import instant
     from isthmus.store.transaction import Transaction
 
+    checked(holder)
     scopes = scope or ["runs:read"]
     for one in scopes:
         if one not in SCOPES:

@@ -38,9 +38,11 @@ def found_nearby(what: str) -> dict[str, Any] | None:
 
 
 def who() -> str:
-    """The operating system's user, as the audit shows whoever typed a command."""
+    """The operating system's user, as the audit shows whoever typed a command; by number where the name is reserved."""
     import getpass
 
-    with suppress(OSError, KeyError, ImportError):
-        return getpass.getuser()
+    from isthmus.store.actors import checked
+
+    with suppress(OSError, KeyError, ImportError, ValueError):
+        return checked(getpass.getuser())
     return f"uid-{os.getuid()}"

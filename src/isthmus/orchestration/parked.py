@@ -13,12 +13,10 @@ from isthmus.connectivity.outbound.outcome import ParkedWork
 from isthmus.connectivity.system_api.roles import operation
 from isthmus.model import Reference
 from isthmus.store import audit, effects, exceptions, history, journal, releases, runs
+from isthmus.store.actors import CLOCK, checked
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
-
-#: who retries what time alone may mend
-CLOCK = "clock"
 
 
 def exception_row(run: Row, work: ParkedWork, now: datetime) -> dict[str, Any]:
@@ -91,7 +89,12 @@ async def edit_group(store: Store, group: str, *, who: str, changes: dict[str, A
 
 
 async def assign(store: Store, number: int, *, who: str, values: dict[str, Any]) -> Row:
-    """Say who looks after it (``assignee``) and by when (``due_at``, an instant as text); None takes either away."""
+    """Say who looks after it (``assignee``) and by when (``due_at``, an instant as text); None takes either away.
+
+    Raises ValueError for a name that nobody can have.
+    """
+    if values.get("assignee"):
+        checked(values["assignee"])
 
     def work(tx: Transaction) -> Row:
         entry = _open(tx, number)

@@ -29,6 +29,7 @@ from isthmus.orchestration.run import Run
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.orchestration.waiting import Waiting
 from isthmus.store import approvals, effects, exceptions, history, journal, runs
+from isthmus.store.actors import RUN
 from isthmus.store.clock import instant
 from isthmus.store.runs import Fence, FenceLost
 from isthmus.store.store import Store
@@ -184,7 +185,7 @@ class Player:
             if gone and event:
                 journal.append(tx, at=now, type_=event, data=data or {}, run=row)
             if gone and state in ("done", "undone", "ignored"):
-                exceptions.end_exception(tx, fence.run_id, who="the run", now=now)
+                exceptions.end_exception(tx, fence.run_id, who=RUN, now=now)
             if gone and more:
                 more(tx)
             return gone

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from isthmus.store import exceptions, journal, waits
+from isthmus.store.actors import NEWER_MESSAGE
 from isthmus.store.runs import NewRun, hint_newer, insert_run, latest, reopen, wake
 from isthmus.store.transaction import Row, Transaction
 
@@ -138,7 +139,7 @@ def start_run(tx: Transaction, message: Row, start: Start, release: str, now: st
     if older(version, run["source_version"]):
         return "superseded", run["id"]
     if run["state"] == "ignored" or (run["state"] == "parked" and message.get("newest_wins")):
-        exceptions.end_exception(tx, run["id"], who="a newer message", now=now)
+        exceptions.end_exception(tx, run["id"], who=NEWER_MESSAGE, now=now)
         reopen(tx, run["id"], message["body"], version, now)
         return "claimed", run["id"]
     if run["state"] == "done" and not start.again:

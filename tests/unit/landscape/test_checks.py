@@ -57,6 +57,8 @@ IN_THE_FILE = [
     ("by: deal-desk", "by: dealdesk", 'processes.quote-to-cash.settings.approval.by names "dealdesk", which is not a desk | did you mean "deal-desk"?'),
     ("shortage: park ", "shortage: pork ", "processes.quote-to-cash.settings.shortage is 'pork' | did you mean \"park\"?"),
     ("price_tolerance: 0.5 %", "price_tolerance: 0.5", "processes.quote-to-cash.settings.price_tolerance is '0.5' | a percentage from 0 to 100 with its sign"),
+    ("  deal-desk: {title: Deal desk}", "  deal-desk: {title: Deal desk, members: [maria, Clock]}", "desks.deal-desk.members[1]: 'Clock' is reserved: in the audit it is what time alone mends or ends | take another name, such as  clock-service"),
+    ("\ndesks:", "\naccess:\n  chaos: {key_hash: 'sha256:" + "0" * 64 + "', scopes: [runs:read]}\n\ndesks:", "access.chaos: 'chaos' is reserved"),
     ("within: 5 minutes", "within: 5", "is '5' | a number with its unit"),
     ("tell: order-desk", "tell: oder-desk", 'tell names "oder-desk", which is not a desk | did you mean "order-desk"?'),
     ("from: quote.accepted", "from: Accepted Quotes", "an event is expected"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from isthmus.landscape.checks.actors import check_actors
 from isthmus.landscape.checks.approvers import check_approvers
 from isthmus.landscape.checks.connections import check_connections
 from isthmus.landscape.checks.connectors import check_connectors
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[Landscape, Findings], None], ...] = (
     check_rules,
     check_service_levels,
     check_approvers,
+    check_actors,
     check_secrets,
 )
 
