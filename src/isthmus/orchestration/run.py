@@ -93,6 +93,11 @@ class Run:
         return PartySnapshot(name=unit.legal_name, address=unit.address, tax_registrations=unit.tax_registrations)
 
     @property
+    def zone(self) -> ZoneInfo:
+        """The unit's time zone."""
+        return ZoneInfo(self._asking.zone)
+
+    @property
     def opened_on(self) -> date:
         """The day in the unit's calendar on which the run began: the same at every play."""
         return moment(self._row["created_at"]).astimezone(ZoneInfo(self._asking.zone)).date()

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from isthmus.connectivity.system_api.operation import CustomerSearch, Operation, Search
+from isthmus.connectivity.system_api.operation import CustomerSearch as CustomerSearch
+from isthmus.connectivity.system_api.operation import Operation, Search
 from isthmus.model import Customer, Link, Quote, Reference
 
 
@@ -59,6 +60,9 @@ search_quotes: Operation[Search, tuple[Quote, ...]] = Operation("crm", "search_q
 read_customer: Operation[Link, Customer] = Operation("crm", "read_customer", Link, Customer)
 search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
     "crm", "search_customers", CustomerSearch, Customer, many=True
+)
+put_customer: Operation[Customer, Reference] = Operation(
+    "crm", "put_customer", Customer, Reference, writes=True, per="object"
 )
 report_progress: Operation[QuoteProgress, Reference] = Operation(
     "crm", "report_progress", QuoteProgress, Reference, writes=True

@@ -1,0 +1,1 @@
+"""Order status: what happened since, told to everyone who asks."""
