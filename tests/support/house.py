@@ -20,6 +20,7 @@ import pytest
 import uvicorn
 
 from isthmus.gateway.app import create_app
+from isthmus.gateway.health import Presence
 from isthmus.gateway.listening import configured
 from isthmus.governance.access import SCOPES, key_hash
 from isthmus.landscape.release import Release, compile_release
@@ -91,7 +92,8 @@ class House(Whole):
         self.engine = self.engines[0]
         self.workers = [Worker(engine, polls=self._polls) for engine in self.engines[: self._count]]
         await self.store.write(self._put_key)
-        self.app = create_app(self.engine, self.settings, self._wake, anonymous=self._anonymous)
+        self.presence = Presence()
+        self.app = create_app(self.engine, self.settings, self._wake, anonymous=self._anonymous, presence=self.presence)
         self._server = uvicorn.Server(configured(self.app, port=0))
         self._tasks = [asyncio.create_task(worker.run()) for worker in self.workers]
         self._tasks.append(asyncio.create_task(self._server.serve()))

@@ -14,7 +14,7 @@ from isthmus.gateway import attention, problems
 from isthmus.gateway.access import Access
 from isthmus.gateway.document import document
 from isthmus.gateway.experience.support_desk import add_support_desk
-from isthmus.gateway.health import add_health
+from isthmus.gateway.health import Farewell, Presence, add_health
 from isthmus.gateway.idempotency import once_routes
 from isthmus.gateway.limits import Limits
 from isthmus.gateway.process.runs import add_processes, add_runs
@@ -26,15 +26,20 @@ from isthmus.orchestration.engine import Engine
 
 
 def create_app(
-    engine: Engine, settings: Mapping[str, Mapping[str, Any]], wake: Callable[[], None], *, anonymous: str | None = None
-) -> FastAPI:
-    """The app over an engine. ``anonymous`` lets callers in without a key, under this name (the demo only)."""
+    engine: Engine, settings: Mapping[str, Mapping[str, Any]], wake: Callable[[], None], *,
+    anonymous: str | None = None, presence: Presence | None = None,
+) -> FastAPI:  # fmt: skip
+    """The app over an engine. ``anonymous`` lets callers in without a key, under this name (the demo only).
+
+    ``presence`` is how it is told that the process is about to end.
+    """
+    presence = presence or Presence()
     app = FastAPI(
         title="Isthmus",
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Limits)],
+        middleware=[Middleware(Farewell, presence), Middleware(Limits)],
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "exclude": without_secrets},
     )
     problems.install(app)
@@ -46,7 +51,7 @@ def create_app(
     ]
     access = Access(Keys(engine.store, engine.release), anonymous)
     routes = APIRouter(route_class=once_routes(engine.store))
-    add_health(routes, engine, access)
+    add_health(routes, engine, access, presence)
     add_processes(routes, engine, access, wake)
     add_runs(routes, engine, access, wake)
     attention.add_exceptions(routes, engine, access, wake)

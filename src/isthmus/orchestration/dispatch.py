@@ -29,7 +29,7 @@ BEAT_S = 2.0
 IDLE_S = 0.1
 SWEEP_S = 1.0
 ALERTS_S = 2.0
-DRAIN_S = 25.0
+DRAIN_S = 22.0
 
 
 class Worker:
@@ -51,7 +51,8 @@ class Worker:
         self._woken.set()
 
     def stop(self) -> None:
-        """Stop claiming; plays reach their end or are handed back."""
+        """Stop claiming; plays reach their next step, and what is left is handed back."""
+        self.engine.player.leaving = True
         self._stopping.set()
         self._woken.set()
 

@@ -55,6 +55,8 @@ class Player:
         self._store, self._sender, self._reader, self._take_in = store, sender, reader, take_in
         self._releases = releases
         self._compensation = Compensation(store, sender)
+        #: the worker is to go: plays end at their next step, and what is left is due at once for another
+        self.leaving = False
 
     async def play(self, row: Row) -> str:
         """Play a run that was just taken; the state in which it was let go (``lost`` where somebody else has it)."""
@@ -105,7 +107,7 @@ class Player:
             if found is None:
                 return await self._let_go(asking, "undone" if undoing else "ignored")
             memory, done = ([], []) if first else await self._remembered(fence.run_id)
-            run = Run(self._store, self._sender, self._reader, asking, memory, done)
+            run = Run(self._store, self._sender, self._reader, asking, memory, done, leaving=lambda: self.leaving)
             if undoing:
                 return await self._undo(asking, process, run, found)
             result = await process.function(run, found)

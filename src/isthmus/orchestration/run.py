@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, TypeAdapter
 
 from isthmus.connectivity.outbound.binding import Asking
-from isthmus.connectivity.outbound.outcome import Park, ParkedWork
+from isthmus.connectivity.outbound.outcome import Later, Park, ParkedWork
 from isthmus.connectivity.outbound.reading import Reader
 from isthmus.connectivity.outbound.send import Sender
 from isthmus.connectivity.system_api.operation import Operation
@@ -54,8 +54,10 @@ class Run:
     """One execution of a process for one subject. ``settings`` are the process's settings in the landscape."""
 
     def __init__(
-        self, store: Store, sender: Sender, reader: Reader, asking: Asking, memory: list[Row], effects: list[Row]
-    ) -> None:
+        self, store: Store, sender: Sender, reader: Reader, asking: Asking, memory: list[Row], effects: list[Row], *,
+        leaving: Callable[[], bool] = bool,
+    ) -> None:  # fmt: skip
+        """``leaving``: asked at each step whether the worker is to go, so that another plays from there."""
         assert asking.run is not None and asking.fence is not None
         self._store, self._sender, self._reader, self._asking = store, sender, reader, asking
         self._row: Row = asking.run
@@ -63,6 +65,7 @@ class Run:
         self._memory = {(row["name"], row["key"]): row for row in memory}
         self._effects: Mapping[str, Row] = {row["key"]: row for row in effects}
         self._met: set[tuple[str, str]] = set()
+        self._leaving = leaving
         plan = asking.release.processes.get(self._row["process"])
         self.settings: Mapping[str, Any] = plan.settings if plan else {}
 
@@ -158,6 +161,8 @@ class Run:
                 )
             )
         self._met.add((title, key))
+        if self._leaving():
+            raise Later(self._store.clock(), "its worker stops; another goes on")
 
     async def _change(
         self,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from isthmus.store.transaction import Row, Transaction
+from isthmus.store.workers import now_ms
 
 
 def take_poll(
     tx: Transaction, *, connection: str, channel: str, holder: str, now: str, until: str, not_since: str, start: str
 ) -> Row | None:
-    """Win the right to poll now, unless somebody polls or has polled since ``not_since``; the cursor as it stands.
+    """Win the right to poll now, unless somebody who lives polls or somebody has since ``not_since``; the cursor.
 
     ``start`` is from when on the first poll looks; it stays the same until the source has returned something.
     """
@@ -16,7 +17,9 @@ def take_poll(
     return tx.row(
         "UPDATE cursor SET holder = :holder, held_until = :until, begun_at = :now"
         " WHERE connection = :connection AND channel = :channel"
-        " AND (held_until IS NULL OR held_until < :now) AND (polled_at IS NULL OR polled_at < :since) RETURNING *",
+        " AND (held_until IS NULL OR held_until < :now"
+        " OR holder NOT IN (SELECT w.holder FROM worker w WHERE w.holder IS NOT NULL AND w.expires_at >= :alive))"
+        " AND (polled_at IS NULL OR polled_at < :since) RETURNING *",
         {
             "connection": connection,
             "channel": channel,
@@ -24,6 +27,7 @@ def take_poll(
             "now": now,
             "until": until,
             "since": not_since,
+            "alive": now_ms(tx),
         },
     )
 

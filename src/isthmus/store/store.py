@@ -21,6 +21,8 @@ T = TypeVar("T")
 _PATIENCE_THERE: dict[str, str | int] = {
     "connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3,
     "tcp_user_timeout": 20_000, "application_name": "isthmus",
+    # a process that is frozen in the middle of a transaction must not keep its locks for ever
+    "options": "-c idle_in_transaction_session_timeout=3000",
 }  # fmt: skip
 
 
