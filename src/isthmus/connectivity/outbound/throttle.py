@@ -38,7 +38,7 @@ class Throttle:
         self.breaker = CircuitBreaker(store, connection)
         #: our share of the rate: when the next call may start, and how many starts are left, a gap apart
         self._next, self._starts_left = store.clock(), 0
-        self._reserving = asyncio.Lock()
+        self._reserving, self._looking = asyncio.Lock(), asyncio.Lock()
         self._row: Row | None = None
         self._read_at: datetime | None = None
         self.busy = 0
@@ -99,7 +99,7 @@ class Throttle:
         tries = False
         while True:
             now = self._store.clock()
-            row = self._row if self._read_at is not None and now - self._read_at <= _FRESH else await self._looked(now)
+            row = self._row if self._fresh(now) else await self._looked(now)
             tries = tries or (row is not None and await self.breaker.check(row))
             closed_until, why = self._closed(row, now)
             if closed_until is None:
@@ -129,10 +129,16 @@ class Throttle:
         return row is not None and row["remaining"] is not None and moment(row["full_at"]) > now
 
     async def _looked(self, now: datetime) -> Row | None:
-        """The row that all workers share, as it is now."""
-        self._read_at = now
-        self._row = await self._store.read(lambda tx: permits.read(tx, self._connection))
+        """The row that all workers share, as it is now; it is read once for all who ask in the same moment."""
+        async with self._looking:
+            if not self._fresh(now):
+                row = await self._store.read(lambda tx: permits.read(tx, self._connection))
+                if not self._fresh(now):  # else there was news of our own meanwhile
+                    self._row, self._read_at = row, now
         return self._row
+
+    def _fresh(self, now: datetime) -> bool:
+        return self._read_at is not None and now - self._read_at <= _FRESH
 
     def _closed(self, row: Row | None, now: datetime) -> tuple[datetime | None, str]:
         blocked = row and row["blocked_until"]
