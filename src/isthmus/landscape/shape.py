@@ -103,7 +103,9 @@ class UnitShape(_Shape):
     roles: dict[str, str] = Field(min_length=1, description="role → connection")
     values: dict[str, str | bool | None] = Field(default_factory=dict, description="what mappings see as values")
     invoice_owner: Literal["erp", "billing", "erp_only"] = Field(
-        "erp", description="who gives invoices their legal number; erp_only: the ledger alone asks for the money too"
+        "erp",
+        description="whose invoice is the legal one; billing: the ERP's order is blocked for billing, for the reason"
+        " values.billing_block; erp_only: the ledger alone asks for the money too",
     )
 
 

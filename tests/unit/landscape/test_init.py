@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.landscapes import findings, small_registry
 from typer.testing import CliRunner, Result
 
 from isthmus.cli.init import init
+from isthmus.cli.verbs import VERBS
 from isthmus.landscape.own_code import import_file
 from isthmus.landscape.release import compile_release
 from isthmus.landscape.schema import editor_schema
@@ -58,6 +60,35 @@ def test_git_ignores_the_secrets(tmp_path: Path) -> None:
     assert subprocess.run([*asked, "secrets/sap"], check=False).returncode == 0
     assert subprocess.run([*asked, "secrets/README.md"], check=False).returncode == 1
     assert subprocess.run([*asked, ".isthmus/store.sqlite"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("eject", [False, True])
+def test_the_readme_tells_of_everything_that_is_there(tmp_path: Path, eject: bool) -> None:
+    folder = tmp_path / "new"
+    run(str(folder), *(["--eject"] if eject else []))
+    told = (folder / "README.md").read_text()
+    assert ("processes" in {path.name for path in folder.iterdir()}) is eject
+    for path in folder.iterdir():
+        assert path.name in (".gitignore", "README.md") or f"`{path.name}" in told, (
+            f"README.md says nothing of {path.name}"
+        )
+    if eject:
+        assert (folder / "processes/quote_to_cash/README.md").is_file()
+    commands = re.findall(r"\bisthmus ([a-z]+)", told)
+    assert set(commands) <= {verb.name for verb in VERBS}
+    assert {"check", "serve", "explain", "exceptions", "map"} <= set(commands)
+    assert "--environment prod" in told and "tag" in told, "it says how a change is promoted"
+    for link in re.findall(r"\]\(([^)]+)\)", told):
+        assert (folder / link).is_file(), link
+
+
+def test_its_pages_change_no_release(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    run(str(folder))
+    before = compile_release(folder, registry=small_registry()).id
+    for page in folder.rglob("README.md"):
+        page.unlink()
+    assert compile_release(folder, registry=small_registry()).id == before
 
 
 def test_an_ejected_copy_changes_the_release(tmp_path: Path) -> None:
