@@ -13,14 +13,11 @@ from isthmus.model import Delivery, Invoice, Money, Order
 from isthmus.model.order import OrderLine
 
 _ZERO = Decimal(0)
-#: what people call it, worst first: what is said of an order as a whole
-_WORDS = ("held", "back-ordered", "partly shipped", "confirmed", "shipped", "delivered", "cancelled")
 
 
 def order_word(order: Order, deliveries: Sequence[Delivery]) -> str:
     """The whole order in customers' words; "partly" where its lines differ."""
-    lines = _items(order)
-    words = {line_word(line, order, deliveries) for line in lines}
+    words = {line_word(line, order, deliveries) for line in _goods(order)}
     living = words - {"cancelled"}
     if not living:
         return "cancelled"
@@ -107,6 +104,12 @@ def is_open(order: Order) -> bool:
 
 def _items(order: Order) -> list[OrderLine]:
     return [line for line in order.lines if line.kind != "text"]
+
+
+def _goods(order: Order) -> list[OrderLine]:
+    """What is delivered by schedule, if anything is; a service leaves no house."""
+    items = _items(order)
+    return [line for line in items if line.schedule] or items
 
 
 def _line(line: OrderLine, order: Order, deliveries: Sequence[Delivery]) -> str:
