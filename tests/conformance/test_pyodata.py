@@ -67,6 +67,7 @@ SERVICES = {
     "API_OUTBOUND_DELIVERY_SRV": "A_OutbDeliveryItem",
     "API_BILLING_DOCUMENT_SRV": "A_BillingDocument",
     "API_CREDIT_MEMO_REQUEST_SRV": "A_CreditMemoRequest",
+    "API_MATERIAL_DOCUMENT_SRV": "A_MaterialDocumentHeader",
 }
 
 
