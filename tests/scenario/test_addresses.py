@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.support.house import House
+from tests.support.ways_in import Waker
 
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.poll import Poller
@@ -91,7 +92,7 @@ async def polled(house: House, times: int = 3) -> None:
     channel = house.release.connections["salesforce"].connector.inbound["opportunities"]
     for _ in range(times):
         house.clock.advance(timedelta(seconds=30))
-        await Poller(house.engine, house.workers[0]).poll("salesforce", "opportunities", channel)
+        await Poller(house.engine, Waker()).poll("salesforce", "opportunities", channel)
 
 
 async def retried(house: House, parked: dict[str, Any]) -> None:
