@@ -10,22 +10,18 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from isthmus.catalogue.durations import parse_duration
+from isthmus.catalogue.bulk import Bulk
+from isthmus.catalogue.described import Described as _Described
+from isthmus.catalogue.described import Duration as Duration
+from isthmus.catalogue.described import Jsonata as Jsonata
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-#: an expression; ``isthmus check`` compiles every field of this type and points at what it cannot read
-Jsonata = Annotated[str, Field(json_schema_extra={"format": "jsonata"})]
 #: a host's name; ``*.`` before it stands for whatever is below it
 Host = Annotated[str, Field(pattern=r"^(\*\.)?([a-z0-9-]+\.)+[a-z0-9-]+$", examples=["*.example.com"])]
 Verdict = Literal["retry", "reauthenticate", "reject"]
 #: why it did not work, for grouping and for automatic retry
 ErrorClass = Literal["limit", "locked", "down", "access", "business", "missing", "conflict", "format"]
-
-
-class _Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Auth(_Described):
@@ -188,6 +184,7 @@ class Operation(_Described):
     )
     once: Once | None = None
     deadline: Duration = timedelta(seconds=30)
+    bulk: Bulk | None = Field(None, description="how many of it are written in one load")
     needs: dict[str, Jsonata] = Field(
         default_factory=dict,
         description="name → JSONata over input giving a Link or canonical id; ids.<name> is its vendor id",
@@ -205,6 +202,8 @@ class Operation(_Described):
     def _shape(self) -> Operation:
         if bool(self.request) == bool(self.sequence):
             raise ValueError("an operation has either a request or a sequence")
+        if self.bulk and not (self.request and self.mapping and self.once and self.once.upsert):
+            raise ValueError("an operation with bulk has one request with a mapping, and once: {upsert: true}")
         return self
 
     @cached_property

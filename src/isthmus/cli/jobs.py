@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ _HELP = """Long work, in recorded steps: it goes on where it was when its worker
 \b
 What is under way?        isthmus jobs list
 Read the past again:      isthmus jobs backfill sap billing_documents --since 2026-01-01
+Write thousands at once:  isthmus jobs bulk crm.put_customer customers.jsonl --unit emea
 Forget old raw calls:     isthmus jobs forget --days 30          (done every night too)
 """
 app = new_app(help=_HELP, no_args_is_help=True)
@@ -72,6 +74,29 @@ def backfill(
     arguments = {"connection": connection, "channel": channel, "since": since.replace(tzinfo=UTC).isoformat()}
     key = f"{connection}.{channel}.{since:%Y%m%d}.{datetime.now(UTC):%H%M%S}"
     job_id = desk.enqueue("backfill", arguments, key=key)
+    desk.close()
+    _told(job_id, as_json)
+
+
+@app.command()
+def bulk(
+    operation: Annotated[str, typer.Argument(help="role and operation, such as crm.put_customer")],
+    file: Annotated[Path, typer.Argument(help="canonical objects as JSON, one a line; see isthmus schema")],
+    unit: Annotated[str, typer.Option(help="the business unit for which they are written")],
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Write many objects in one load; what the vendor refuses becomes an exception each, to be mended and retried."""
+    from isthmus.cli.bulk import asked_for
+    from isthmus.cli.place import folder_of, with_store
+
+    arguments = with_store(
+        lambda store: asked_for(store, folder_of(landscape), environment, operation, file, unit),
+        landscape,
+        environment,
+        database,
+    )
+    desk = _desk(landscape, environment, database)
+    job_id = desk.enqueue("bulk", arguments, key=arguments["load"])
     desk.close()
     _told(job_id, as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -49,8 +50,7 @@ async def ask_system(
     who: str, traceparent: str | None = None,
 ) -> str:  # fmt: skip
     """Write a system call as a run that is due now, unless one stands under the caller's key; the run's id."""
-    # short enough for any vendor's field, and never somebody's number of an order
-    number = f"API-{hashlib.sha256((key or uuid.uuid4().hex).encode()).hexdigest()[:24]}"
+    number = _number(key or uuid.uuid4().hex)
     call = SystemCall(
         number=number,
         business_unit=unit,
@@ -69,6 +69,35 @@ async def ask_system(
         return new.id
 
     return await store.write(work)
+
+
+def parked_call(
+    tx: Transaction, what: Operation[Any, Any], argument: dict[str, Any], *, unit: str, key: str, under: str,
+    release: str, now: datetime,
+) -> Row:  # fmt: skip
+    """A single change as a run that waits for a person, with nothing done of it yet: people call it ``key``; the run.
+
+    ``under`` makes it the same run however often it is asked for.
+    """
+    call = SystemCall(
+        number=_number(under),
+        business_unit=unit,
+        name=str(what),
+        role=what.role,
+        operation=what.name,
+        argument=argument,
+    )
+    new = runs.NewRun(NAME, 1, f"api/{what}/{call.number}", "api", None, "{}", release, None)
+    columns = {"input": call.model_dump_json(), "business_key": key, "title": f"{what} {key}", "unit": unit}
+    runs.insert_run(tx, new, instant(now), due=False, state="parked", **columns)
+    run = runs.get_run(tx, new.id)
+    assert run is not None
+    return run
+
+
+def _number(key: str) -> str:
+    """Short enough for any vendor's field, and never somebody's number of an order."""
+    return f"API-{hashlib.sha256(key.encode()).hexdigest()[:24]}"
 
 
 def result_of(run: Row) -> Any:

@@ -119,6 +119,10 @@ class Connection:
         """What ``answer`` means by the descriptor's rules, in order; None for any 2xx. Redirects are failures."""
         return self._failures.judge(answer, context, self._clock())
 
+    def refusal(self, code: str, message: str, field: str | None) -> Failure:
+        """What the refusal of one record among many means."""
+        return self._failures.refusal(code, message, field)
+
     def next_page(self, answer: Answer) -> Call | None:
         """The call for the page after ``answer``, or None. Raises Rejected where it would leave this host."""
         return pages.next_page(answer, self.connector, base_url=self._sign_in.base_url, connection=self.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -48,22 +49,29 @@ class Failures:
             return None
         code, message, field = self._told(answer)
         gone = self._part("gone", answer.body) if isinstance(answer.body, dict | list) else ""
+        failure = self._named(status, code, message, field, context, retry_after(answer.headers, now))
+        if gone:
+            # what a schema change says is told alike for every vendor, so that all it parks is one group
+            means = f"Field {gone} is gone in {self._connector.title}, or hidden from us"
+            return replace(failure, field=gone, means=means, mend=_FIELD_GONE)
+        return failure
+
+    def refusal(self, code: str, message: str, field: str | None) -> Failure:
+        """The failure of one record among many, of which an answer tells in its body."""
+        failure = self._named(400, code, self._redacted(message), field, {}, None)
+        return failure if failure.verdict != "reauthenticate" else replace(failure, verdict="reject")
+
+    def _named(
+        self, status: int, code: str, message: str, field: str | None, context: Mapping[str, Any], pause: float | None
+    ) -> Failure:
         rule = next((each for each in self._connector.errors if _matches(each, status, code, message)), None)
         verdict, error_class = (rule.verdict, rule.error_class) if rule else _default(status)
-        pause = retry_after(answer.headers, now)
         if pause is None and rule and rule.pause:
             pause = rule.pause.total_seconds()
         problem = self._connector.problems.get(code) or self._connector.problems.get(str(status))
         told = {**context, "message": message, "field": field}
         means = _words(problem.means, told) if problem else None
         mend = _words(problem.mend, told) if problem else None
-        if gone:
-            # what a schema change says is told alike for every vendor, so that all it parks is one group
-            field, means, mend = (
-                gone,
-                f"Field {gone} is gone in {self._connector.title}, or hidden from us",
-                _FIELD_GONE,
-            )
         return Failure(verdict, error_class, status, code, message, field, pause, means, mend)
 
     def budget(self, answer: Answer, now: datetime) -> Budget | None:

@@ -1,4 +1,4 @@
-"""The kinds of long work: forget old contents, publish the audit's head, read a channel's past again.
+"""The kinds of long work: forget old contents, publish the audit's head, read a channel's past again, write in bulk.
 
 Each step may run twice and does no harm.
 """
@@ -14,9 +14,12 @@ from isthmus.catalogue.durations import parse_duration
 from isthmus.connectivity.transport.answer import Call
 from isthmus.governance import audit_heads, retention
 from isthmus.orchestration.engine import Engine
+from isthmus.orchestration.jobs.asking import Again, ask
+from isthmus.orchestration.jobs.bulk import BulkWrite
 from isthmus.orchestration.jobs.port import Batch, Work
 from isthmus.orchestration.paging import Mark, Paging
-from isthmus.store import calls, messages
+from isthmus.store import calls, keys, messages
+from isthmus.store.clock import instant
 from isthmus.store.retention import KINDS
 
 PAGE = 500
@@ -26,8 +29,10 @@ def works(engine: Engine, wake: Callable[[], None]) -> dict[str, Work]:
     """Kind → its step, over one engine."""
     return {
         "retention": Retention(engine).step,
+        "answers": KeptAnswers(engine).step,
         "audit-head": AuditHead(engine).step,
         "backfill": Backfill(engine, wake).step,
+        "bulk": BulkWrite(engine, wake).step,
     }
 
 
@@ -50,6 +55,19 @@ class Retention:
         done = await retention.forget_page(self._engine.store, left[0], keep[left[0]])
         following = left if done else left[1:]
         return Batch(done, cursor=following[0] if following else None)
+
+
+class KeptAnswers:
+    """Forgets answers of our own API that were kept for a repeat under their Idempotency-Key."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._store = engine.store
+
+    async def step(self, arguments: Mapping[str, Any], cursor: Any) -> Batch:
+        """Forget a page of them."""
+        before = instant(self._store.clock() - keys.ANSWERS_KEPT)
+        done = await self._store.write(lambda tx: keys.forget_answers(tx, before, PAGE))
+        return Batch(done, cursor="more" if done == PAGE else None)
 
 
 class AuditHead:
@@ -83,12 +101,9 @@ class Backfill:
         paging = Paging(release, wire, name, channel_name, channel)
         first = paging.first(None, datetime.fromisoformat(arguments["since"]))
         call = first if cursor is None else Call("GET", cursor["path"], first.headers, None)
-        async with self._engine.throttles[name].permit():
-            answer = await wire.send(call, timeout_s=60)
-        if (failure := wire.failure(answer, {})) is not None:
-            if failure.verdict == "reject":
-                raise ValueError(f"{name} refused the page: {failure.code} {failure.message}")
-            await asyncio.sleep(failure.pause_s or 1.0)
+        try:
+            answer = await ask(self._engine, name, call)
+        except Again:
             return Batch(0, cursor={"path": call.path, "asked": cursor and cursor["asked"]})
         page = paging.page(answer, Mark(*cursor["asked"]) if cursor and cursor["asked"] else None)
         row = calls.call_row(name, channel_name, answer.raw, self._engine.store.clock())

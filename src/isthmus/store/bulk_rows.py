@@ -1,0 +1,68 @@
+"""Rows of a bulk write: what was asked, and what became of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+
+from isthmus.store.columns import metadata, text_column, where
+from isthmus.store.transaction import Row, Transaction
+
+bulk_row = Table(
+    "bulk_row",  # one object of a bulk write
+    metadata,
+    text_column("load_id", key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    text_column("key"),  # by what a result is tied to its row
+    text_column("input"),  # the canonical object
+    text_column("state"),  # new, done, refused
+    text_column("reference_id", null=True),
+    text_column("run_id", null=True),  # by which a refused one is mended
+    UniqueConstraint("load_id", "key", name="bulk_row_once"),
+    Index("bulk_row_new", "load_id", "number", **where("state = 'new'")),
+)
+
+
+def put(tx: Transaction, load_id: str, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Add rows: (number, key, input as JSON). Rows that are there already stay as they are."""
+    for number, key, text in rows:
+        tx.insert_new("bulk_row", {"load_id": load_id, "number": number, "key": key, "input": text, "state": "new"})
+
+
+def new_rows(tx: Transaction, load_id: str, most: int) -> list[Row]:
+    """Rows of which nothing is known yet, in their order."""
+    return tx.rows(
+        "SELECT * FROM bulk_row WHERE load_id = :load AND state = 'new' ORDER BY number LIMIT :most",
+        {"load": load_id, "most": most},
+    )
+
+
+def done(tx: Transaction, load_id: str, key: str, reference_id: str) -> Row | None:
+    """The vendor took a row; the row, or None where that was known."""
+    return tx.row(
+        "UPDATE bulk_row SET state = 'done', reference_id = :id WHERE load_id = :load AND key = :key AND state = 'new'"
+        " RETURNING *",
+        {"load": load_id, "key": key, "id": reference_id},
+    )
+
+
+def refused(tx: Transaction, load_id: str, key: str, run_id: str) -> Row | None:
+    """The vendor refused a row; the row, or None where that was known."""
+    return tx.row(
+        "UPDATE bulk_row SET state = 'refused', run_id = :run WHERE load_id = :load AND key = :key AND state = 'new'"
+        " RETURNING *",
+        {"load": load_id, "key": key, "run": run_id},
+    )
+
+
+def is_known(tx: Transaction, load_id: str, key: str) -> bool:
+    """Whether a bulk write has such a row."""
+    sql = "SELECT 1 AS found FROM bulk_row WHERE load_id = :load AND key = :key"
+    return bool(tx.value(sql, {"load": load_id, "key": key}))
+
+
+def counts(tx: Transaction, load_id: str) -> dict[str, int]:
+    """State → how many rows."""
+    found = tx.rows("SELECT state, count(*) AS n FROM bulk_row WHERE load_id = :load GROUP BY state", {"load": load_id})
+    return {row["state"]: int(row["n"]) for row in found}
