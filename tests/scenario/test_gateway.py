@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 
 from isthmus.cli.verbs import top
 from isthmus.gateway.system import objects
+from isthmus.orchestration.jobs.works import works
 from isthmus.store import audit
-from isthmus.store.audit import first_break
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SHOP, SHOP_KEY = "shop", "isthmus_declared_in_the_landscape"
@@ -173,6 +173,26 @@ async def test_who_died_with_a_key_in_hand_is_taken_over(house: House) -> None:
     status, _, headers = await answered(house, "POST", "/api/system/support/cases", body, **named)
     assert (status, headers.get("Idempotent-Replayed")) == (201, None), "it is executed again, and finds its run"
     assert len(await tickets(house, "Orphan")) == 1
+
+
+async def test_an_answer_is_kept_for_a_day(house: House) -> None:
+    """The work that is scheduled every hour forgets what is older, and nothing else."""
+    forget = works(house.engine, lambda: None)["answers"]
+
+    async def kept() -> set[str]:
+        return {row["key"] for row in await house.rows("SELECT key FROM answered")}
+
+    assert (await start(house, "OPP-1012", **{"Idempotency-Key": "old"}))[0] == 202
+    house.clock.advance(timedelta(hours=23))
+    try:
+        assert (await start(house, "OPP-1012", **{"Idempotency-Key": "new"}))[0] in (200, 202)
+        await forget({}, None)
+        assert {"old", "new"} <= await kept()
+        house.clock.advance(timedelta(hours=2))
+        batch = await forget({}, None)
+        assert "old" not in await kept() and "new" in await kept() and batch.done >= 1 and batch.cursor is None
+    finally:
+        house.clock.advance(timedelta(hours=-25))
 
 
 # System APIs --------------------------------------------------------------------------------------
@@ -382,7 +402,7 @@ async def test_an_exception_is_shown_edited_retried_and_skipped(house: House) ->
         ("tester", "exception.edit"),
         ("tester", "exception.retry"),
     }
-    assert await house.store.read(first_break) is None
+    assert (await house.store.read(audit.walk)).first_break is None
 
 
 async def test_an_approval_is_decided_once_by_name(house: House) -> None:

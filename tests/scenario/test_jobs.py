@@ -11,12 +11,16 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.house import House
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.whole import Whole
 
+from isthmus.orchestration.jobs import keeper
 from isthmus.orchestration.jobs.desk import JobsDesk
+from isthmus.orchestration.jobs.engine import DbosJobs
 from isthmus.orchestration.jobs.keeper import keep_jobs
 
 RUN = """
@@ -90,9 +94,37 @@ def test_no_row_of_the_engine_holds_a_pickle(tmp_path: Path) -> None:
     assert seen > 10
 
 
-async def test_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
-    from isthmus.orchestration.jobs.engine import DbosJobs
+async def test_what_is_scheduled_is_there_to_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduled: list[str] = []
+    worked: set[str] = set()
+    seen = asyncio.Event()
 
+    class Recorder(DbosJobs):
+        """Notes what the keeper asks of the engine."""
+
+        async def launch(self) -> None:
+            worked.update(self._works)
+
+        async def close(self) -> None:
+            """Nothing was launched."""
+
+        async def schedule(self, name: str, kind: str, arguments: Any, cron: str) -> None:
+            scheduled.append(kind)
+
+        async def hand_on(self, living: set[str]) -> int:
+            seen.set()
+            return 0
+
+    monkeypatch.setattr(keeper, "DbosJobs", Recorder)
+    async with House(None, tmp_path, polls=False) as house:
+        keeping = asyncio.create_task(keep_jobs(house.engine, house.workers[0], f"sqlite:///{house.database}"))
+        await asyncio.wait_for(seen.wait(), 30)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert {"retention", "answers", "audit-head"} <= set(scheduled) <= worked
+
+
+async def test_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
     jobs = DbosJobs(f"sqlite:///{tmp_path}/store.sqlite", {}, holder="x")
     try:
         await jobs.enqueue("nothing", {}, key="a")

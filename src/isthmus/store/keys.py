@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from isthmus.store.transaction import Row, Transaction
+
+#: how long an answer can be asked for again under its Idempotency-Key
+ANSWERS_KEPT = timedelta(days=1)
 
 
 def put_key(tx: Transaction, *, hash_: str, holder: str, scopes: str, now: str) -> None:

@@ -35,6 +35,7 @@ async def _keep(engine: Engine, worker: Worker, url: str) -> None:
     try:
         await jobs.launch()
         await jobs.schedule("forget old contents", "retention", {}, "17 3 * * *")
+        await jobs.schedule("forget kept answers", "answers", {}, "27 * * * *")
         await jobs.schedule("publish the audit's head", "audit-head", {}, "7 0 * * *")
         while True:
             with suppress(StoreUnavailable):
