@@ -17,8 +17,12 @@ _HELP = """Approvals: what a process asks people before it goes on.
 
 \b
 What is asked?     isthmus approvals list
+What upon?         isthmus approvals show 21.finance
 Say yes:           isthmus approvals approve OPP-1002.deal-desk
+Yes, but less:     isthmus approvals approve 21.finance --amount 80.00 --comment "two of three were broken"
 Say no, and why:   isthmus approvals reject OPP-1002.deal-desk --comment "too cheap"
+Somebody else:     isthmus approvals delegate 21.finance --to maria
+By mail:           isthmus approvals link 21.finance --for maria
 """
 app = new_app(help=_HELP, no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="the approval's id, as the list shows it")]
@@ -55,12 +59,44 @@ def list_approvals(
 
 
 @app.command()
+def show(
+    approval: Id,
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """What is decided, upon which facts, by whom and by when; what people said so far."""
+    from isthmus.cli.showing import local_time, say, say_json
+    from isthmus.orchestration import approval as approving
+    from isthmus.store import approvals
+
+    async def work(store: Store) -> dict[str, Any]:
+        def read(tx: Any) -> dict[str, Any]:
+            row = approvals.get_approval(tx, approval)
+            if row is None:
+                raise LookupError(f"no approval is called {approval!r}; see: isthmus approvals list")
+            return {name: value for name, value in approving.shown(tx, row).items() if name != "row"}
+
+        return await store.read(read)
+
+    row = with_store(work, landscape, environment, database)
+    if as_json:
+        say_json(row)
+        return
+    say(f"{row['id']} is {row['state']}: {row['about']}")
+    say(f"  asks {row['policy']}, {row['needed']} must agree, until {local_time(row['due_at'])}")
+    for fact in row["facts"]:
+        say(f"  {fact['label']}: {fact['words']}" + (f" ({fact['link']})" if fact["link"] else ""))
+    for one in row["consents"]:
+        say(f"  {one['who']}: {one['verdict']} {one['amount'] or ''} {one['comment'] or ''}".rstrip())
+
+
+@app.command()
 def approve(
     approval: Id, comment: Comment = None,
+    amount: Annotated[str | None, typer.Option(help="agree to another amount, with a comment")] = None,
     landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Say yes."""
-    _decide(approval, "approved", comment, landscape, environment, database, as_json)
+    _decide(approval, "approved", comment, landscape, environment, database, as_json, amount)
 
 
 @app.command()
@@ -72,16 +108,57 @@ def reject(
     _decide(approval, "rejected", comment, landscape, environment, database, as_json)
 
 
+@app.command()
+def delegate(
+    approval: Id, to: Annotated[str, typer.Option(help="who shall decide too")], comment: Comment = None,
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Let somebody else decide too."""
+    from isthmus.cli.nearby import who
+    from isthmus.cli.showing import say, say_json
+    from isthmus.orchestration import approval as approving
+
+    async def work(store: Store) -> dict[str, Any]:
+        return await approving.delegate(store, approval, who=who(), to=to, comment=comment)
+
+    row = with_store(work, landscape, environment, database)
+    say_json(row) if as_json else say(f"{to} may decide {row['id']} too")
+
+
+@app.command()
+def link(
+    approval: Id, for_: Annotated[str, typer.Option("--for", help="who shall decide by it")],
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Make a signed link by which one person decides, once, within a week."""
+    from isthmus.cli.nearby import who
+    from isthmus.cli.showing import say, say_json
+    from isthmus.orchestration.approval_link import make_link
+
+    async def work(store: Store) -> str:
+        return await make_link(store, approval, for_=for_, made_by=who())
+
+    path = with_store(work, landscape, environment, database)
+    say_json({"path": path}) if as_json else say(path)
+
+
 def _decide(
     approval_id: str, verdict: Literal["approved", "rejected"], comment: str | None,
-    landscape: Any, environment: str, database: Any, as_json: bool,
+    landscape: Any, environment: str, database: Any, as_json: bool, amount: str | None = None,
 ) -> None:  # fmt: skip
     from isthmus.cli.nearby import who
     from isthmus.cli.showing import say, say_json
     from isthmus.orchestration import approval
 
     async def work(store: Store) -> dict[str, Any]:
-        return await approval.decide(store, approval_id, verdict=verdict, who=who(), comment=comment)
+        return await approval.decide(
+            store, approval_id, verdict=verdict, who=who(), comment=comment, amount=amount, way="command"
+        )
 
     row = with_store(work, landscape, environment, database)
-    say_json(row) if as_json else say(f"{row['id']} is {verdict} by {row['decided_by']}: {row['about']}")
+    if as_json:
+        say_json(row)
+    elif row["state"] == "requested":
+        say(f"{row['id']}: you agree; {row['needed']} must, {len(row['consents'])} did")
+    else:
+        say(f"{row['id']} is {verdict} by {row['decided_by']}: {row['about']}")

@@ -10,8 +10,9 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from isthmus import __version__
-from isthmus.gateway import attention, problems
+from isthmus.gateway import attention, deciding, problems
 from isthmus.gateway.access import Access
+from isthmus.gateway.decision_links import DecisionLinks
 from isthmus.gateway.document import document
 from isthmus.gateway.experience.support_desk import add_support_desk
 from isthmus.gateway.health import Farewell, Presence, add_health
@@ -48,6 +49,7 @@ def create_app(
     app.router.routes += [
         Route("/webhooks/{connection}", webhooks.take, methods=["POST"]),
         Route("/webhooks/{connection}/{secret}", webhooks.take, methods=["POST"]),
+        *DecisionLinks(engine.store, wake).routes,
     ]
     access = Access(Keys(engine.store, engine.release), anonymous)
     routes = APIRouter(route_class=once_routes(engine.store))
@@ -55,7 +57,7 @@ def create_app(
     add_processes(routes, engine, access, wake)
     add_runs(routes, engine, access, wake)
     attention.add_exceptions(routes, engine, access, wake)
-    attention.add_approvals(routes, engine.store, access, wake)
+    deciding.add_approvals(routes, engine.store, access, wake)
     add_system(routes, engine, access, wake)
     add_support_desk(routes, engine, access)
     app.router.routes += routes.routes

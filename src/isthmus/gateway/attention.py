@@ -1,21 +1,21 @@
-"""What needs a person: exceptions to mend and approvals to decide, over HTTP."""
+"""What needs a person to mend it: exceptions, over HTTP."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict
 
 from isthmus.gateway import mending
 from isthmus.gateway.access import Access
 from isthmus.gateway.mending import Changes, Number, number_of
 from isthmus.gateway.problems import in_words, not_found
 from isthmus.gateway.process.runs import Why, underway
-from isthmus.gateway.shapes import Approvals, ApprovalShown, Exceptions, ParkedShown, Underway
+from isthmus.gateway.shapes import Exceptions, ParkedShown, Underway
 from isthmus.governance.access import Caller
-from isthmus.orchestration import approval, parked
+from isthmus.orchestration import parked
 from isthmus.orchestration.engine import Engine
-from isthmus.store import approvals, exceptions
+from isthmus.store import exceptions
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
 
@@ -26,7 +26,6 @@ _ENDED: dict[int | str, dict[str, Any]] = {
 _MISSING: dict[int | str, dict[str, Any]] = {404: {"description": "No such thing"}}
 #: registers a function as a route
 Endpoint = Callable[[Callable[..., Any]], Callable[..., Any]]
-ApprovalId = Annotated[str, Path(max_length=300, examples=["OPP-1002.deal-desk"])]
 
 
 class ByHand(BaseModel):
@@ -35,14 +34,6 @@ class ByHand(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     result: dict[str, Any] | None = None
-
-
-class Comment(BaseModel):
-    """A decision's comment."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    comment: str | None = Field(None, max_length=2000)
 
 
 def shown(row: Row) -> dict[str, Any]:
@@ -126,47 +117,6 @@ def _add_mending(routes: APIRouter, engine: Engine, mender: Any, wake: Callable[
             await parked.cancel(store, row["run_id"], who=caller.name, why=why)
         wake()
         return underway(row["run_id"], "undoing")
-
-
-def add_approvals(routes: APIRouter, store: Store, access: Access, wake: Callable[[], None]) -> None:
-    """``/api/approvals``: list, approve, reject."""
-    Decider = Annotated[Caller, Depends(access.needs("approvals:decide"))]
-
-    @routes.get(
-        "/api/approvals", dependencies=[Depends(access.needs("runs:read"))], response_model=Approvals,
-        operation_id="list_approvals",
-    )  # fmt: skip
-    async def list_approvals(
-        state: Literal["requested", "approved", "rejected", "expired", "withdrawn"] = "requested",
-        limit: Annotated[int, Query(ge=1, le=1000)] = 200,
-    ) -> Any:
-        """Approvals, oldest first."""
-        return {"approvals": await store.read(lambda tx: approvals.list_approvals(tx, state, limit))}
-
-    def post(verb: str) -> Endpoint:
-        return routes.post(
-            f"/api/approvals/{{approval_id}}/{verb}", response_model=ApprovalShown, responses=_ENDED,
-            operation_id=verb,
-        )  # fmt: skip
-
-    async def decided(
-        approval_id: str, verdict: Literal["approved", "rejected"], caller: Caller, body: Comment | None
-    ) -> Any:
-        comment = body.comment if body else None
-        with in_words():
-            row = await approval.decide(store, approval_id, verdict=verdict, who=caller.name, comment=comment)
-        wake()
-        return row
-
-    @post("approve")
-    async def approve(approval_id: ApprovalId, caller: Decider, body: Comment | None = None) -> Any:
-        """Say yes."""
-        return await decided(approval_id, "approved", caller, body)
-
-    @post("reject")
-    async def reject(approval_id: ApprovalId, caller: Decider, body: Comment | None = None) -> Any:
-        """Say no; the comment says why."""
-        return await decided(approval_id, "rejected", caller, body)
 
 
 async def _entry(store: Store, number: str) -> Row:

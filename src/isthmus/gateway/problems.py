@@ -35,9 +35,11 @@ def not_found(what: str, mend: str = "see the list") -> IsthmusError:
 
 @contextmanager
 def in_words() -> Iterator[None]:
-    """What orchestration says of people's wishes, as HTTP says it: LookupError is 404, ValueError 409."""
+    """What orchestration says of people's wishes, as HTTP says it: LookupError is 404, PermissionError 403, ValueError 409."""
     try:
         yield
+    except PermissionError as error:
+        raise problem(403, "forbidden", str(error), mend="have somebody else do it") from None
     except LookupError as error:
         raise not_found(str(error.args[0]).partition("; see:")[0]) from None
     except ValueError as error:

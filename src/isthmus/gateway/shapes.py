@@ -173,18 +173,50 @@ class Exceptions(Shown):
     exceptions: list[ParkedShown]
 
 
+class Fact(Shown):
+    """Something that those who decide should know."""
+
+    label: str = Field(examples=["Delivery"])
+    words: str
+    link: str | None
+
+
+class ConsentShown(Shown):
+    """What one person said."""
+
+    who: str
+    verdict: Literal["approved", "rejected"]
+    amount: str | None
+    comment: str | None
+    way: Literal["api", "command", "console", "link"]
+    at: At
+
+
 class ApprovalShown(Shown):
     """Something that people decide."""
 
     id: str = Field(examples=["OPP-1002.deal-desk"])
     run_id: str = _ID
-    policy: str = Field(description="who may decide")
+    policy: str = Field(description="the desk that decides")
     about: str
+    because: str | None = Field(description="why the rule asks people")
+    amount: str | None = Field(description="what is decided about, a decimal", examples=["119.00"])
+    most: str | None = Field(description="how far the amount may be changed")
+    currency: str | None
+    facts: list[Fact]
+    needed: int = Field(description="so many people must agree")
+    consents: list[ConsentShown]
+    requested_by: list[str] = Field(description="who asked, and so may not decide")
+    deciders: list[str] = Field(description="who may decide; none: whoever has the scope")
+    delegates: list[str] = Field(description="who may too, because somebody of the desk asked them to")
+    escalate_to: str | None
+    escalated_at: At | None
     state: Literal["requested", "approved", "rejected", "expired", "withdrawn"]
     requested_at: At
     due_at: At | None
     decided_at: At | None
     decided_by: str | None
+    decided_amount: str | None
     comment: str | None
 
 

@@ -30,5 +30,5 @@ def traceparent() -> str | None:
 
 
 def without_secrets(scope: Mapping[str, Any]) -> bool:
-    """Which calls the framework leaves alone: the path of a webhook can hold a secret, so it gets a span of ours."""
-    return str(scope.get("path", "")).startswith(("/webhooks/", "/health/"))
+    """Which calls the framework leaves alone: the path of a webhook or of a decision's link can hold a secret."""
+    return str(scope.get("path", "")).startswith(("/webhooks/", "/approvals/", "/health/"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from isthmus.blueprints.case_to_credit.evidence import Evidence
 from isthmus.blueprints.case_to_credit.judging import Judged
