@@ -111,6 +111,7 @@ def _web(
 ) -> uvicorn.Server:
     import uvicorn
 
+    from isthmus.console.app import ROOT, create_console
     from isthmus.gateway.app import create_app
     from isthmus.gateway.listening import configured
 
@@ -121,9 +122,9 @@ def _web(
             """Nothing to capture."""
             return nullcontext()
 
-    app = create_app(
-        system.engine, system.settings, worker.wake if worker else _nobody, anonymous=visitor, presence=presence
-    )
+    wake = worker.wake if worker else _nobody
+    app = create_app(system.engine, system.settings, wake, anonymous=visitor, presence=presence)
+    app.mount(ROOT, create_console(system.engine, wake, anonymous=visitor))
     return Server(configured(app, host=host, port=port))
 
 
@@ -181,6 +182,7 @@ def _introduce(facts: dict[str, Any], system: System, as_json: bool) -> None:
     say(f"  plays      {', '.join(release.processes)}" if facts["as"] != "web" else "  plays nothing here (--as web)")
     say(f"  connected  {', '.join(release.connections)}")
     if facts["url"]:
+        say(f"  console    {facts['url']}/console     (isthmus people add NAME lets somebody in)")
         say(
             f"  gateway    {facts['url']}     webhooks {facts['url']}/webhooks/CONNECTION     API {facts['url']}/openapi.json"
         )

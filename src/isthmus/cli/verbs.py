@@ -58,6 +58,7 @@ VERBS = (
     Verb("serve", f"{_CLI}.serve:serve", "Run a landscape: take calls, play processes", _RUN),
     Verb("sandbox", f"{_CLI}.sandbox:app", "Stand in for the applications: serve, show, set, play", _RUN),
     Verb("keys", f"{_CLI}.keys:app", "Make keys for callers of the API", _RUN),
+    Verb("people", f"{_CLI}.people:app", "Let people sign in to the console", _RUN),
     Verb("explain", f"{_CLI}.explain:explain", "Tell what became of anything, by any id or number", _PEOPLE),
     Verb("runs", f"{_CLI}.runs:app", "List, show and cancel runs", _PEOPLE),
     Verb("exceptions", f"{_CLI}.exceptions:app", "List, mend and replay what is parked", _PEOPLE),

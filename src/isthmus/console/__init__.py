@@ -1,1 +1,1 @@
-"""What people look at: runs, exceptions, approvals, business events, catalogue."""
+"""What people look at: the day, runs, exceptions, approvals, the landscape, the catalogue, the audit."""

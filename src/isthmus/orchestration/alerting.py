@@ -23,8 +23,8 @@ from isthmus.orchestration.engine import Engine
 from isthmus.store import service_levels
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, Transaction
+from isthmus.visibility.following import follow
 from isthmus.visibility.incidents import INCIDENT, Incident, incidents
-from isthmus.visibility.service_levels import follow
 
 log = logging.getLogger("isthmus.alerts")
 #: how long an incident is gathered before it is told, and how long it stays quiet before it is told to have grown
@@ -43,12 +43,12 @@ class Alerting:
     async def round(self) -> None:
         """One round."""
         release, clock = self._engine.release, self._store.clock
-        if not release.service_levels:
-            return
         levels = tuple(release.service_levels.values())
         while await self._store.read(service_levels.is_behind):
             if not await self._store.write(lambda tx: follow(tx, levels, clock())):
                 break  # another worker is at it
+        if not levels:
+            return
         found = await self._store.read(lambda tx: self._incidents(tx, clock()))
         standing = await self._store.read(service_levels.open_alerts)
         if _told_of(found) != [(row["group_key"], row["documents"], row["late"]) for row in standing]:

@@ -1,4 +1,4 @@
-"""The tables of what was promised in time: one row per promise, and the alerts that tell people of those at risk."""
+"""The tables that follow the journal: promises in time, the alerts that tell of those at risk, and counts by the hour."""
 
 from __future__ import annotations
 
@@ -52,4 +52,15 @@ alert = Table(
     Index("alert_open", "group_key", unique=True, **where("state = 'open'")),
     Index("alert_tell", "tell_at", **where("tell_at IS NOT NULL")),
     sqlite_autoincrement=True,
+)
+
+tally = Table(
+    "tally",  # business events by the hour
+    metadata,
+    _text("hour", key=True),  # 2026-11-23T10, UTC
+    _text("type", key=True),
+    _text("unit", key=True),
+    _text("currency", key=True),
+    _number("n"),
+    _text("amount"),
 )

@@ -108,3 +108,17 @@ def days(tx: Transaction, connection: str, channel: str, before: str, most: int 
 def cursors(tx: Transaction) -> list[Row]:
     """All cursors."""
     return tx.rows("SELECT * FROM cursor ORDER BY connection, channel")
+
+
+def latest(tx: Transaction) -> dict[str, Row]:
+    """Connection → its poll that ended badly, or else the one that ended last."""
+    found: dict[str, Row] = {}
+    for row in cursors(tx):
+        held = found.get(row["connection"])
+        if held is None or (_bad(row), row["polled_at"] or "") > (_bad(held), held["polled_at"] or ""):
+            found[row["connection"]] = row
+    return found
+
+
+def _bad(row: Row) -> bool:
+    return str(row["outcome"] or "").startswith("failed")

@@ -315,6 +315,20 @@ def list_runs(
     return tx.rows(f"SELECT * FROM run WHERE {' AND '.join(conditions)} ORDER BY updated_at DESC LIMIT :limit", values)
 
 
+def by_words(tx: Transaction, text: str, limit: int) -> list[Row]:
+    """Runs with this id, business key or amount, or whose customer's name begins so; the newest of each."""
+    low = text.lower()
+    asked = {"text": text, "low": low, "high": low + "\uffff", "limit": limit, "amount": text.replace(",", "")}
+    newest = "ORDER BY updated_at DESC LIMIT :limit"
+    customers = "lower(customer) >= :low AND lower(customer) < :high"
+    if tx.dialect == "postgresql":
+        customers = 'lower(customer) COLLATE "C" >= :low AND lower(customer) COLLATE "C" < :high'
+    found: dict[str, Row] = {}
+    for condition in ("id = :text", "business_key = :text", "amount = :amount", customers):
+        found |= {row["id"]: row for row in tx.rows(f"SELECT * FROM run WHERE {condition} {newest}", asked)}
+    return list(found.values())
+
+
 def about_id(tx: Transaction, id_: str) -> list[Row]:
     """Runs about the object that its source calls ``id_``, whatever it has done so far."""
     mask = id_.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -327,3 +341,10 @@ def about_id(tx: Transaction, id_: str) -> list[Row]:
 def counts(tx: Transaction) -> dict[str, int]:
     """How many runs are in each state."""
     return {row["state"]: row["n"] for row in tx.rows("SELECT state, count(*) AS n FROM run GROUP BY state")}
+
+
+def open_counts(tx: Transaction) -> dict[str, int]:
+    """How many runs are in each state that is not an end: costs what is open."""
+    marks = {f"state_{at}": state for at, state in enumerate(OPEN)}
+    sql = f"SELECT state, count(*) AS n FROM run WHERE state IN ({', '.join(':' + m for m in marks)}) GROUP BY state"
+    return {row["state"]: row["n"] for row in tx.rows(sql, marks)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from isthmus.store.transaction import Row, Transaction
 
-_POSITION = "service_levels.position"
+_POSITION = "journal.followed"
 #: open promises that are late, or whose run cannot go on in time
 _TROUBLED = (
     "SELECT s.*, r.state AS run_state, r.due_at AS goes_on_at, r.connection, r.problem,"

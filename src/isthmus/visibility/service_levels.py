@@ -1,7 +1,6 @@
 """Service levels, measured from the journal: from one business event to another of the same document.
 
-The follower reads the journal by position and keeps one row a promise, so a question costs what is open, not what was
-ever done. A promise whose run is stuck is in trouble before its time is over.
+``following`` keeps one row a promise, so a question costs what is open, not what was ever done. A promise whose run is stuck is in trouble before its time is over.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from isthmus.landscape.release import ServiceLevel
-from isthmus.store import journal, service_levels
+from isthmus.store import service_levels
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, Transaction
 
-PAGE = 500
 _PARKED = "isthmus.run.parked.v1"
 
 
@@ -41,22 +39,13 @@ class Measured:
         return self.met / ended if ended else None
 
 
-def follow(tx: Transaction, levels: Iterable[ServiceLevel], now: datetime) -> int:
-    """Bring the promises up to the journal's end, a page at a time; how many events were read."""
-    if not service_levels.follow_alone(tx):
-        return 0
-    events = journal.follow(tx, service_levels.position(tx), PAGE)
-    levels = tuple(levels)
-    for event in events:
-        for level in levels:
-            if event["type"] in (level.begins, _PARKED):
-                _begin(tx, level, event)
-            if event["type"] == level.ends:
-                service_levels.kept(tx, level.name, about(event), event["at"])
-    if events:
-        service_levels.put_position(tx, events[-1]["position"])
-        service_levels.withdraw(tx, instant(now))
-    return len(events)
+def heard(tx: Transaction, levels: Iterable[ServiceLevel], event: Row, run: Row) -> None:
+    """What a business event means for the levels: a promise begins, or was kept."""
+    for level in levels:
+        if event["type"] in (level.begins, _PARKED):
+            _begin(tx, level, event, run)
+        if event["type"] == level.ends:
+            service_levels.kept(tx, level.name, about(event), event["at"])
 
 
 def about(event: Row) -> str:
@@ -91,8 +80,7 @@ def measure(tx: Transaction, levels: Mapping[str, ServiceLevel], now: datetime, 
     return found
 
 
-def _begin(tx: Transaction, level: ServiceLevel, event: Row) -> None:
-    run = tx.row("SELECT * FROM run WHERE id = :id", {"id": event["run_id"]}) or {}
+def _begin(tx: Transaction, level: ServiceLevel, event: Row, run: Row) -> None:
     if event["type"] == _PARKED and (run.get("event") != level.begins or run["input"] is not None):
         return  # only what could not even be read has not said that it began
     begun = event["at"]

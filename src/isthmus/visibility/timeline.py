@@ -83,6 +83,22 @@ async def find_runs(store: Store, text: str) -> list[Row]:
     return await store.read(work)
 
 
+def found_by(tx: Transaction, text: str, limit: int) -> list[Row]:
+    """Runs by any id or number, whosever it is, or by the beginning of a customer's name, or an amount; newest first.
+
+    Every question is answered by an index, so it costs the same however many runs there are.
+    """
+    ids = {row["run_id"] for row in effects.by_reference(tx, text)}
+    for link in references.find_anywhere(tx, text):
+        for other in references.elsewhere(tx, link["canonical_id"]):
+            ids |= {row["run_id"] for row in effects.by_reference(tx, other["id"])}
+    found = {row["id"]: row for row in runs.by_words(tx, text, limit)}
+    for run_id in ids - set(found):
+        if (run := runs.get_run(tx, run_id)) is not None:
+            found[run_id] = run
+    return sorted(found.values(), key=lambda run: str(run["updated_at"]), reverse=True)[:limit]
+
+
 def _event(row: Row) -> dict[str, Any]:
     return {"at": row["at"], "type": row["type"], "position": row["position"], "data": json.loads(row["data"])}
 
