@@ -8,7 +8,9 @@ would change.
 from __future__ import annotations
 
 import re
+import threading
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Final
 
 from jsonata.jexception import JException
@@ -20,6 +22,7 @@ from isthmus.mapping.errors import MappingError, place
 
 MAX_LENGTH: Final = 100_000
 _END: Final = "(end)"
+_ONE = threading.local()
 _EXACT_INTEGER: Final = 2**53
 _BLANK: Final = re.compile(r"[ \t\n\r]+|/\*.*?\*/", re.DOTALL)
 _MENDS: Final = {
@@ -65,11 +68,23 @@ class _Lexer(Tokenizer):  # type: ignore[misc]
         return token
 
 
+def _copied(symbol: Any) -> Any:
+    """A shallow copy: each token is one of its symbol, and the general way of making it is half of a parse."""
+    made = object.__new__(type(symbol))
+    made.__dict__.update(symbol.__dict__)
+    return made
+
+
+Parser.Symbol.__copy__ = _copied
+
+
 class _Parser(Parser):  # type: ignore[misc]
-    """The library's parser on our lexer; made anew for every text, for it keeps what it met."""
+    """The library's parser on our lexer. Its table of symbols is made once for a thread, and read by every parse."""
 
     def parse(self, jsonata: str | None, regex_engine: Any = default_regex_engine) -> Any:
         """The syntax tree. Raises ``JException``."""
+        self.ancestor_label, self.ancestor_index = 0, 0
+        self.ancestry: list[Any] = []
         self.source = jsonata
         self.lexer = _Lexer(jsonata, regex_engine)
         self.advance()
@@ -91,7 +106,7 @@ def parse(text: str, *, file: str, line: int = 1) -> Any:
         raise MappingError(f"a text of {len(text)} characters", file=file, line=line, column=1,
                            expected=f"at most {MAX_LENGTH}", mend="split it")  # fmt: skip
     try:
-        return _Parser().parse(text)
+        return _tree(text)
     except JException as wrong:
         raise _located(wrong, text, file, line) from None
     except RecursionError:
@@ -99,6 +114,14 @@ def parse(text: str, *, file: str, line: int = 1) -> Any:
     except Exception as wrong:  # the library meets some texts unprepared: KeyError, IndexError, AttributeError …
         row, column = place(text, len(text))
         raise MappingError(f"this is not JSONata ({wrong})", file=file, line=line + row - 1, column=column) from wrong
+
+
+@lru_cache(maxsize=2)
+def _tree(text: str) -> Any:
+    """The tree of a text. A check asks twice in a row: to compile the text, and for what it writes. Nobody changes it."""
+    if not hasattr(_ONE, "parser"):
+        _ONE.parser = _Parser()
+    return _ONE.parser.parse(text)
 
 
 def near(name: str, names: Any) -> str:

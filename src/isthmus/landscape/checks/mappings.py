@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import cache
-from typing import Any
 
 from isthmus.catalogue.document import Position
 from isthmus.catalogue.registry import ConnectorFolder
 from isthmus.landscape.additions import additions
+from isthmus.landscape.canonical_fields import fields_below
 from isthmus.landscape.finding import Findings, did_you_mean
 from isthmus.landscape.reading import CODES, Landscape
 from isthmus.mapping.errors import MappingError
 from isthmus.mapping.lineage import written_paths
 from isthmus.mapping.mapping import compile_mapping
-from isthmus.model.schemas import OBJECTS, schema
+from isthmus.model.schemas import OBJECTS
 
 _WRITES = re.compile(r"/\*\s*writes:\s*([A-Za-z]\w*)\s*\*/")
 
@@ -41,12 +40,6 @@ def written_object(text: str) -> str | None:
     """What the first line's ``/* writes: X */`` names."""
     found = _WRITES.match(text)
     return found[1] if found else None
-
-
-@cache
-def canonical(name: str) -> dict[str, Any]:
-    """The JSON Schema of a canonical object."""
-    return schema(name)
 
 
 def _check_used(landscape: Landscape, owner: str, file: str, findings: Findings) -> None:
@@ -120,38 +113,8 @@ def _check_vendor_field(
 
 def _check_canonical_field(name: str, path: str, shown: str, at: Position, findings: Findings) -> None:
     *parents, last = [step for step in path.replace("[]", "").split(".") if step]
-    root = canonical(name)
-    schema: Any = _plain(root, root)
-    for step in parents:
-        schema = _inside(root, schema, step)
-        if schema is None:
-            return
-    fields = schema.get("properties")
-    if last == "*" or not fields or last in fields or schema.get("additionalProperties"):
+    fields = fields_below(name, parents)
+    if last == "*" or fields is None or last in fields:
         return
     where = ".".join([name, *parents])
     findings.error(shown, at, f'writes "{last}"; {where} has no such field', mend=did_you_mean(last, fields))
-
-
-def _inside(root: Any, schema: Any, step: str) -> Any:
-    held = schema.get("properties", {}).get(step)
-    return _plain(root, held) if held is not None else None
-
-
-def _plain(root: Any, schema: Any) -> Any:
-    """The schema behind references, optionals and lists."""
-    while True:
-        if "$ref" in schema:
-            target = root
-            for step in schema["$ref"].removeprefix("#/").split("/"):
-                target = target[step]
-            schema = target
-        elif "anyOf" in schema:
-            choices = [choice for choice in schema["anyOf"] if choice.get("type") != "null"]
-            if len(choices) != 1:
-                return {}
-            schema = choices[0]
-        elif "items" in schema:
-            schema = schema["items"]
-        else:
-            return schema
