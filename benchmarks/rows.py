@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import translate
+from benchmarks import experience, translate
 from benchmarks.enterprise import CUSTOMERS
 from benchmarks.measuring import (
     LANDSCAPE,
@@ -296,6 +296,9 @@ ROWS = (
     Row("far", "the same, 20 ms a call, 200 at once", 0.8, 0.95, "of the script", quote_to_cash_far),
     Row("two-workers", "PostgreSQL, 50 ms a call, 16 slots: two workers", 1.8, 1.95, "× one", two_workers),
     Row("translate", "translating a 20-line order", 3.0, 2.0, "× by hand", translated, at_most=True),
+    Row(
+        "experience", "the support desk in one call, warm", 20.0, 100.0, "× the calls it replaces", experience.one_call
+    ),
     Row("memory", "idle memory of serve", 120.0, 90.0, "MB", idle_memory, at_most=True),
     Row("help", "isthmus --help", 20.0, 12.0, "× python -c pass", help_answers, at_most=True),
 )
