@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from isthmus.blueprints.case_to_credit.evidence import Evidence
-from isthmus.blueprints.case_to_credit.parts import disputed_parts, gross_of
+from isthmus.blueprints.case_to_credit.parts import disputed_parts, gross_of, rounding
 from isthmus.model import Case, CreditNote, Invoice, Money, sum_money
 
 _AMOUNT = re.compile(r"\s*(?P<amount>\d{1,12}(?:\.\d{1,4})?)\s*(?P<currency>[A-Z]{3})?\s*")
@@ -129,7 +129,7 @@ def _against(case: Case, evidence: Evidence, left: Money) -> Finding:
         return "chargeback"
     if "lost" in states:
         return "charged_back"
-    return "already_credited" if left.amount <= 0 else "none"
+    return "none" if left > rounding(invoice, len(evidence.credits)) else "already_credited"
 
 
 def _part(case: Case) -> Literal["whole", "lines", "amount"]:

@@ -52,6 +52,12 @@ def gross_of(invoice: Invoice, parts: Sequence[CreditPart]) -> Money:
     return build([priced(part) for part in parts], invoice.currency).totals.payable_amount
 
 
+def rounding(invoice: Invoice, credits: int) -> Money:
+    """What may stay of an invoice that is credited in so many parts: tax is rounded in each, and never beyond the whole."""
+    step = Decimal(1).scaleb(invoice.totals.payable_amount.amount.as_tuple().exponent)  # type: ignore[arg-type]
+    return Money.of(step * credits, invoice.currency)
+
+
 def shared_out(
     invoice: Invoice, lines: Sequence[InvoiceLine], free: dict[str, Money], amount: Money
 ) -> list[CreditPart]:

@@ -22,7 +22,7 @@ async def credit_posting(run: Run, legal: CreditNote) -> Reference:
     if order is None:
         _unknown(f"Credit memo {legal.number} credits invoice {invoice}, which names no order")
     sold = await run.step(erp.read_order, Reference(connection=legal.source.connection, type="order", id=order))
-    asked = await run.step(billing.search_invoices, Search(request_number=sold.request_number))
+    asked = await run.step(billing.search_invoices, Search(request_number=sold.request_number), name="asked")
     notes: list[CreditNote] = []
     for each in asked:
         if each.source is not None and each.status != "void":

@@ -97,6 +97,7 @@ async def credit(run: Run, case: Case, evidence: Evidence, judged: Judged, verdi
         await run.step(erp.cancel_credit_request, held, stays="it is asked for anew, with another amount")
         changed = credit_for(case, evidence, judged, decision.amount, run.opened_on)
         held = await run.step(erp.request_credit, changed, undo=erp.cancel_credit_request, key="changed")
+    await no_chargeback_since(run, evidence)
     released = await run.step(erp.release_credit, held, stays="its undo is that of the request")
     refunded = await given_back(run, evidence, released)
     await _say(run, case, texts.credited(case, released, refunded), name="credited", status="solved")
@@ -126,6 +127,20 @@ async def agreed(run: Run, case: Case, evidence: Evidence, judged: Judged, held:
         requested_by=[name for name in (case.assignee, case.contact.email if case.contact else None) if name],
         because=rule.get("because", ""),
     )
+
+
+async def no_chargeback_since(run: Run, evidence: Evidence) -> None:
+    """Agreeing may have taken weeks: ask once more whether the bank takes the money back before it is given back."""
+    if evidence.asked is None or evidence.asked.source is None:
+        return
+    found = await run.step(billing.search_disputes, evidence.asked.source, name="chargebacks since")
+    if any(each.decision in ("open", "lost") for each in found):
+        park(
+            f"A chargeback about invoice {evidence.asked.number} came up while the credit was agreed to",
+            mend="cancel this, so that the money is not given back twice; or, once the chargeback is won, replay",
+            code="chargeback-since",
+            error_class="conflict",
+        )
 
 
 async def given_back(run: Run, evidence: Evidence, released: CreditNote) -> Money | None:
