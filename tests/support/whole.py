@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 from isthmus.cli.bootstrap import System, open_system
+from isthmus.console.app import ROOT, create_console
 from isthmus.gateway.app import create_app
 from isthmus.orchestration.dispatch import Worker
 from isthmus.store import effects, exceptions, journal, runs
@@ -86,6 +87,7 @@ class Whole:
         self.store, self.engine = self.system.store, self.system.engine
         self.worker = Worker(self.engine)
         app = create_app(self.engine, self.system.settings, self.worker.wake, anonymous=self._anonymous)
+        app.mount(ROOT, create_console(self.engine, self.worker.wake, anonymous=self._anonymous))
         self._server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         self._tasks = [asyncio.create_task(self.worker.run()), asyncio.create_task(self._server.serve())]
         while not self._server.started:

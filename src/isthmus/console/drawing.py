@@ -21,6 +21,8 @@ _MASKED = re.compile(
     r"|given_name|family_name|first_?name|last_?name|contact)",
     re.IGNORECASE,
 )
+#: a mail address or a telephone number, also as a form encodes it
+_ADDRESS = re.compile(r"[\w.+-]+(@|%40)[\w-]+\.[\w.-]+|(\+|%2B)\d{7,15}")
 _COLUMN, _ROW, _HEAD = 170, 34, 46
 
 
@@ -88,7 +90,17 @@ def shown(value: Any) -> str:
 
 
 def masked(value: Any) -> Any:
-    """The same value with what names a person replaced: its last two letters tell two of them apart."""
+    """The same value with what names a person replaced: its last two letters tell two of them apart.
+
+    JSON within a text (the body of a request that was kept) is opened; in any other text addresses are hidden.
+    """
+    if isinstance(value, str):
+        if value[:1] in ("{", "["):
+            try:
+                return masked(json.loads(value))
+            except ValueError:
+                pass
+        return _ADDRESS.sub("•••", value)
     if isinstance(value, list):
         return [masked(item) for item in value]
     if not isinstance(value, dict):
