@@ -14,6 +14,7 @@ from isthmus.gateway import attention, deciding, problems
 from isthmus.gateway.access import Access
 from isthmus.gateway.decision_links import DecisionLinks
 from isthmus.gateway.document import document
+from isthmus.gateway.experience.panel import Panel
 from isthmus.gateway.experience.support_desk import add_support_desk
 from isthmus.gateway.health import Farewell, Presence, add_health
 from isthmus.gateway.idempotency import once_routes
@@ -59,7 +60,7 @@ def create_app(
     attention.add_exceptions(routes, engine, access, wake)
     deciding.add_approvals(routes, engine.store, access, wake)
     add_system(routes, engine, access, wake)
-    add_support_desk(routes, engine, access)
-    app.router.routes += routes.routes
+    desk = add_support_desk(routes, engine, access)
+    app.router.routes += [*routes.routes, *Panel(desk, settings, engine.store.clock).routes]
     app.openapi = lambda: document(app, engine.release.name, ways_in.values())  # type: ignore[method-assign]
     return app

@@ -51,8 +51,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def add_support_desk(routes: APIRouter, engine: Engine, access: Access) -> None:
-    """Both versions of the support desk's API."""
+def add_support_desk(routes: APIRouter, engine: Engine, access: Access) -> "SupportDesk":
+    """Both versions of the support desk's API; what answers them."""
     desk = SupportDesk(engine)
     caller = Depends(access.needs(SCOPE))
     new = {200: _example(CustomerView, EXAMPLE), **_RESPONSES}
@@ -79,6 +79,8 @@ def add_support_desk(routes: APIRouter, engine: Engine, access: Access) -> None:
     async def one_v1(id: Id, caller: Annotated[Caller, caller], fresh: Fresh = None, wait: Patience = None) -> Response:
         """Version 1, until its sunset."""
         return await desk.answer(caller, "id", id, fresh, wait, old=True)
+
+    return desk
 
 
 class SupportDesk:

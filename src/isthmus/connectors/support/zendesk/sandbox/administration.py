@@ -245,8 +245,11 @@ class Administration:
         return {"name": key, "per_minute": int(text)}
 
     def _change_setting(self, key: str, values: Mapping[str, str]) -> Row:
+        if key in ("panel_url", "panel_secret"):
+            self._account.set(key, values.get("value", ""))
+            return {"name": key, "value": values.get("value", "") if key == "panel_url" else "…"}
         if key != "search_lag_s":
-            raise ValueError(f"setting {key!r} is unknown; there is search_lag_s")
+            raise ValueError(f"setting {key!r} is unknown; there are search_lag_s, panel_url and panel_secret")
         self._account.set(key, str(float(values.get("value", ""))))
         return {"name": key, "value": values["value"]}
 
