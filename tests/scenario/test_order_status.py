@@ -21,7 +21,15 @@ from isthmus.store import calls, messages
 
 _PROCESSES = "".join(
     f"  {name}:\n    blueprint: order_status@1\n"
-    for name in ("order-status", "invoice-status", "payment-status", "case-status")
+    for name in (
+        "order-status",
+        "invoice-status",
+        "payment-status",
+        "case-status",
+        "customer-view",
+        "case-view",
+        "invoice-view",
+    )
 )
 
 

@@ -314,6 +314,9 @@ class Inbound(_Described):
     type: Jsonata | None = Field(None, description="JSONata over the message: the vendor's word for what happened")
     version: Jsonata | None = Field(None, description="JSONata over the message: to tell older from newer")
     takes: list[Take]
+    follows: bool = Field(
+        False, description="it sees every change of its objects: what was read of them is as fresh as the last poll"
+    )
     newest_wins: bool = False
 
     @model_validator(mode="after")

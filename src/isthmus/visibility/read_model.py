@@ -133,15 +133,12 @@ class ReadModel:
 
 
 def followed(release: Release) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(connection, kind) → the polled channels that see every change of it, and whose objects some process reads.
-
-    A channel sees every change where it is polled by what it calls the object's version.
-    """
+    """(connection, kind) → the polled channels that see every change of it, and whose objects some process reads."""
     starts = {event for process in release.processes.values() for event in process.starts_on}
     found: dict[tuple[str, str], tuple[str, ...]] = {}
     for name, plan in release.connections.items():
         for channel, inbound in plan.connector.inbound.items():
-            if inbound.cursor is None or inbound.cursor.field != inbound.version:
+            if inbound.cursor is None or not inbound.follows:
                 continue
             for take in inbound.takes:
                 if take.event in starts:

@@ -58,6 +58,8 @@ class OrderReport(BaseModel):
 read_quote: Operation[Reference, Quote] = Operation("crm", "read_quote", Reference, Quote)
 search_quotes: Operation[Search, tuple[Quote, ...]] = Operation("crm", "search_quotes", Search, Quote, many=True)
 read_customer: Operation[Link, Customer] = Operation("crm", "read_customer", Link, Customer)
+#: a customer by the CRM's own id
+read_account: Operation[Reference, Customer] = Operation("crm", "read_account", Reference, Customer)
 search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
     "crm", "search_customers", CustomerSearch, Customer, many=True
 )

@@ -59,6 +59,8 @@ revoke_entitlement: Operation[Entitlement, Entitlement] = Operation(
     "support", "revoke_entitlement", Entitlement, Entitlement, writes=True
 )
 read_customer: Operation[Link, Customer] = Operation("support", "read_customer", Link, Customer)
+#: a customer by the desk's own id
+read_account: Operation[Reference, Customer] = Operation("support", "read_account", Reference, Customer)
 search_customers: Operation[CustomerSearch, tuple[Customer, ...]] = Operation(
     "support", "search_customers", CustomerSearch, Customer, many=True
 )

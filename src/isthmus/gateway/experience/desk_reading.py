@@ -29,6 +29,8 @@ from isthmus.visibility.read_model import KINDS, CustomerKnown, followed
 MOST = 50
 #: parts that are all there is of a kind; the others are one object
 _LISTS = frozenset({"orders", "deliveries", "invoices", "cases"})
+#: deliveries are read with the orders that they belong to
+_READ_WITH = {"delivery": "order"}
 _CLASSES = {word: each for each, word in KINDS.items()}
 
 
@@ -95,7 +97,9 @@ class DeskReader:
         at = {part.name: units.roles.get(part.operation.role, "") for part in plan.parts}
         words = {part.name: part.operation.answers.object_word for part in plan.parts}  # type: ignore[attr-defined]
         follows = {
-            name: [(each, channel) for channel in self._followed.get((each, words[name]), ())]
+            name: [
+                (each, channel) for channel in self._followed.get((each, _READ_WITH.get(words[name], words[name])), ())
+            ]
             for name, each in at.items()
         }
         known = await self._known.customer(customer_id, follows)
