@@ -227,5 +227,5 @@ class CustomerViewV1(Shown):
     customer: CustomerSeen
     orders: list[OrderSeenV1]
     invoices: list[InvoiceSeenV1]
-    entitlement: EntitlementSeenV1 | None
+    entitlement: EntitlementSeenV1 | None = None
     sources: dict[str, PartSeenV1]
