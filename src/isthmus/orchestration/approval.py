@@ -190,7 +190,7 @@ async def remind_and_escalate(store: Store) -> int:
             audit.note(
                 tx,
                 at=at,
-                who="the clock",
+                who="clock",
                 did="approval.escalate",
                 about=row["id"],
                 before=row["policy"],
