@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,31 @@ async def test_each_change_is_told_once_by_line_quantity(sandbox: RunningSandbox
         await house.played("prove_delivery", delivery=delivery)
         await house.again(order)
         assert "X-126: 15 of 40 delivered" in str((await house.reported("OPP-1001")).note)
+
+
+async def test_an_invoice_is_told_and_again_when_it_is_overdue(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    async with Followed(sandbox, tmp_path) as house:
+        order = await ordered(house, "OPP-1002")
+        await house.played("deliver", order=order)
+        await house.played("goods_issue", order=order)
+        await house.played("billing_run", order=order)
+        await house.hear()
+        told = await house.reported("OPP-1002")
+        assert told.note is not None and " open " in told.note and "overdue" not in told.note
+        key = next(each.account for each in sandbox.company.opportunities if each.number == "OPP-1002")
+        desk = await house.at_desk(key)
+        assert desk["open_amount"] and "overdue_amount" not in desk
+        (waiting,) = await house.rows("SELECT state, due_at FROM run WHERE process = 'invoice-status'")
+        assert waiting["state"] == "waiting" and waiting["due_at"]
+        house.clock.advance(timedelta(days=60))
+        for worker in house.workers:
+            worker.wake()
+        for _ in range(400):
+            (run,) = await house.rows("SELECT state FROM run WHERE process = 'invoice-status'")
+            if run["state"] == "done":
+                break
+            await asyncio.sleep(0.05)
+        assert run["state"] == "done"
+        told, desk = await house.reported("OPP-1002"), await house.at_desk(key)
+        assert told.note is not None and "overdue" in told.note
+        assert desk["overdue_amount"] == desk["open_amount"]
