@@ -113,6 +113,10 @@ class Transaction:
         if self.dialect == "postgresql" or self._connection.in_transaction:
             self._connection.rollback()
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._connection.close()
+
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
