@@ -70,12 +70,13 @@ class Poller:
         self._engine, self._store, self._worker = engine, engine.store, worker
 
     def loops(self) -> list[Coroutine[None, None, None]]:
-        """One endless loop for each channel."""
+        """One endless loop for each channel that anybody waits for: calls to vendors are counted, and cost."""
+        starts = {event for process in self._engine.processes.values() for event in process.starts_on}
         return [
             self._loop(connection, name, channel)
             for connection, plan in self._engine.release.connections.items()
             for name, channel in plan.connector.inbound.items()
-            if channel.channel == "poll"
+            if channel.channel == "poll" and any(take.event in starts or take.wakes for take in channel.takes)
         ]
 
     async def _loop(self, connection: str, name: str, channel: Inbound) -> None:
