@@ -61,9 +61,6 @@ async def served(sandbox: RunningSandbox, folder: Path, patch: pytest.MonkeyPatc
     async with Whole(sandbox, folder, patch) as whole:
         await whole.desk("salesforce/set/validation_rule/refused", rule)
         keeper = asyncio.create_task(keep_jobs(whole.engine, whole.worker, whole.system.database))
-        while not list(folder.rglob("*.jobs.sqlite")):
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(1)
         yield whole
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)

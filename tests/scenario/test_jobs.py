@@ -10,18 +10,23 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.house import House
+from tests.support.postgres import drop_database, new_database
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.whole import Whole
 
-from isthmus.orchestration.jobs import keeper
+from isthmus.orchestration.jobs import engine as jobs_engine
+from isthmus.orchestration.jobs import need
 from isthmus.orchestration.jobs.desk import JobsDesk
 from isthmus.orchestration.jobs.engine import DbosJobs
 from isthmus.orchestration.jobs.keeper import keep_jobs
+from isthmus.store.clock import MovableClock
+from isthmus.store.store import Store
 
 RUN = """
     import asyncio, sys
@@ -115,13 +120,46 @@ async def test_what_is_scheduled_is_there_to_be_done(tmp_path: Path, monkeypatch
             seen.set()
             return 0
 
-    monkeypatch.setattr(keeper, "DbosJobs", Recorder)
+    monkeypatch.setattr(jobs_engine, "DbosJobs", Recorder)
     async with House(None, tmp_path, polls=False) as house:
+        house.clock.advance(timedelta(seconds=-(house.clock() - midnight(house.clock())).total_seconds()))
         keeping = asyncio.create_task(keep_jobs(house.engine, house.workers[0], f"sqlite:///{house.database}"))
         await asyncio.wait_for(seen.wait(), 30)
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
     assert {"retention", "answers", "audit-head"} <= set(scheduled) <= worked
+
+
+def midnight(now: datetime) -> datetime:
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.mark.parametrize(("at", "soon"), [("23:56", False), ("23:58", True), ("00:07", True), ("00:08", False)])
+def test_the_engine_is_there_before_the_nights_work(at: str, soon: bool) -> None:
+    now = datetime.fromisoformat(f"2026-11-23T{at}:00+00:00")
+    assert need.soon(need.Nightly("publish", "audit-head", 0, 7), now) is soon
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_the_engine_waits_for_work(tmp_path: Path, database: str) -> None:
+    """What is asked for from outside is seen, before anybody has made the engine's tables and after it has ended."""
+    clock = MovableClock()
+    clock.advance(midnight(clock()) + timedelta(hours=12) - clock())
+    url = f"sqlite:///{tmp_path}/store.sqlite" if database == "sqlite" else new_database()
+    store = Store(url, clock)
+    try:
+        assert not await need.needed(store, url)
+        desk = await asyncio.to_thread(JobsDesk, url)
+        assert not await need.needed(store, url)
+        job = await asyncio.to_thread(desk.enqueue, "retention", {}, key="now")
+        assert await need.needed(store, url)
+        await asyncio.to_thread(desk.cancel, job)
+        assert not await need.needed(store, url)
+        await asyncio.to_thread(desk.close)
+    finally:
+        store.close()
+        if database == "postgresql":
+            drop_database(url)
 
 
 async def test_unknown_kind_is_refused_in_words(tmp_path: Path) -> None:
@@ -144,7 +182,6 @@ async def test_a_backfill_reads_the_past_again_and_doubles_nothing(
             await whole.until("OPP-1001", "done")
             await whole.until("OPP-1002", "done")
             keeper = asyncio.create_task(keep_jobs(whole.engine, whole.worker, whole.system.database))
-            await _there(tmp_path)
             desk = await asyncio.to_thread(JobsDesk, whole.system.database)
             arguments = {"connection": "salesforce", "channel": "opportunities", "since": "2026-01-01T00:00:00+00:00"}
             job = await asyncio.to_thread(desk.enqueue, "backfill", arguments, key="once")
@@ -160,13 +197,3 @@ async def test_a_backfill_reads_the_past_again_and_doubles_nothing(
             await asyncio.to_thread(desk.close)
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-
-
-async def _there(folder: Path) -> None:
-    """Wait until the engine has made its tables."""
-    for _ in range(200):
-        if list(folder.rglob("*.jobs.sqlite")):
-            await asyncio.sleep(1.0)
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("the engine of jobs did not start")

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dbos import DBOSClient, EnqueueOptions
+from dbos import DBOS, DBOSClient, EnqueueOptions
 
-from isthmus.orchestration.jobs.engine import QUEUE, VERSION, JsonText, progress_of, system_url
+from isthmus.orchestration.jobs.engine import QUEUE, VERSION, JsonText, progress_of
+from isthmus.orchestration.jobs.need import system_url
 from isthmus.orchestration.jobs.port import Progress
 
 
 class JobsDesk:
-    """Asks, follows and cancels; plays nothing. Raises LookupError where no worker has ever served this database."""
+    """Asks, follows and cancels; plays nothing."""
 
     def __init__(self, url: str) -> None:
-        """``url`` is the store's."""
-        self._client = DBOSClient(
-            system_database_url=system_url(url), serializer=JsonText(), application_name="isthmus"
-        )
+        """``url`` is the store's. The engine's tables are made where no worker has needed them yet."""
+        place = system_url(url)
+        DBOS.migrate(place)
+        self._client = DBOSClient(system_database_url=place, serializer=JsonText(), application_name="isthmus")
 
     def enqueue(self, kind: str, arguments: Mapping[str, Any], *, key: str) -> str:
         """Queue a job, once for each ``key``; its id."""

@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._serialization import Serializer
 
+from isthmus.orchestration.jobs.need import system_url
 from isthmus.orchestration.jobs.port import Batch, JobState, Progress, Work
 
 QUEUE = "isthmus"
@@ -167,14 +167,6 @@ def _launch(config: DBOSConfig, url: str) -> None:
     DBOS(config=config)
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=2, polling_interval_sec=0.2)
-
-
-def system_url(url: str) -> str:
-    """Where the engine keeps its tables: beside a SQLite file, in a schema of its own on PostgreSQL."""
-    if url.startswith("sqlite"):
-        path = Path(url.removeprefix("sqlite:///"))
-        return f"sqlite:///{path.with_name(path.stem + '.jobs.sqlite')}"
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 def _progress(found: Any) -> Progress:

@@ -1,4 +1,4 @@
-"""Keeps the engine of jobs beside a worker: launched once it has its lease, fed with what the dead left, closed with it."""
+"""Keeps the engine of jobs beside a worker: launched once there is work, fed with what the dead left, closed with it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import suppress
 
 from isthmus.orchestration.dispatch import Worker
 from isthmus.orchestration.engine import Engine
-from isthmus.orchestration.jobs.engine import DbosJobs
+from isthmus.orchestration.jobs.need import NIGHTLY, needed
 from isthmus.orchestration.jobs.works import works
 from isthmus.store import workers
 from isthmus.store.transaction import StoreUnavailable
 
 log = logging.getLogger("isthmus.jobs")
 HAND_ON_S = 10.0
+LOOK_S = 1.0
 
 
 async def keep_jobs(engine: Engine, worker: Worker, url: str) -> None:
@@ -30,13 +31,16 @@ async def keep_jobs(engine: Engine, worker: Worker, url: str) -> None:
 
 
 async def _keep(engine: Engine, worker: Worker, url: str) -> None:
+    while not await needed(engine.store, url):  # noqa: ASYNC110 - nobody tells us: whoever asks writes a row
+        await asyncio.sleep(LOOK_S)
+    from isthmus.orchestration.jobs.engine import DbosJobs
+
     us = worker.holder  # the worker may come to lease another slot; the engine keeps this name
     jobs = DbosJobs(url, works(engine, worker.wake), holder=us)
     try:
         await jobs.launch()
-        await jobs.schedule("forget old contents", "retention", {}, "17 3 * * *")
-        await jobs.schedule("forget kept answers", "answers", {}, "27 * * * *")
-        await jobs.schedule("publish the audit's head", "audit-head", {}, "7 0 * * *")
+        for each in NIGHTLY:
+            await jobs.schedule(each.name, each.kind, {}, each.cron)
         while True:
             with suppress(StoreUnavailable):
                 living = {row["holder"] for row in await engine.store.read(workers.living)}
