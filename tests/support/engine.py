@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -227,9 +228,11 @@ class Life:
         self.points.dead = True
         # what ended with the life is asked for by nobody: it has nothing to complain about
         self.loop.set_exception_handler(lambda loop, context: None)
+        before, logging.root.manager.disable = logging.root.manager.disable, logging.CRITICAL
         for task in asyncio.all_tasks(self.loop):
             with suppress(BaseException):
                 task.get_coro().close()  # type: ignore[union-attr]
+        logging.root.manager.disable = before
         for connection in self.engine.connections.values():
             session = connection._wire._session
             if session is not None:
@@ -271,7 +274,7 @@ class Life:
             await self.sweeper.seal()
             if self.place.people is not None:
                 await self.place.people(self)
-            next_at = await self.store.read(_next)
+            next_at = await self.store.read(_next(instant(self.place.clock())))
             if next_at is None or moment(next_at) > end:
                 return
             pause = (moment(next_at) - self.place.clock()).total_seconds()
@@ -349,13 +352,18 @@ def _messages(tx: Transaction) -> int:
     return int(tx.value("SELECT count(*) AS n FROM message WHERE state = 'new'"))
 
 
-def _next(tx: Transaction) -> str | None:
-    found: str | None = tx.value(
+def _next(now: str) -> Callable[[Transaction], str | None]:
+    """When something is due next: a run, a look, a retry, or messages of a connection that is closed until then."""
+    sql = (
         "SELECT min(at) AS at FROM (SELECT min(due_at) AS at FROM run WHERE owner IS NULL AND due_at IS NOT NULL"
-        " UNION ALL SELECT min(look_at) FROM effect WHERE look_at IS NOT NULL"
-        " UNION ALL SELECT min(retry_at) FROM exception WHERE state = 'open') AS times"
+        " UNION ALL SELECT min(look_at) FROM effect WHERE look_at IS NOT NULL AND state <> 'intended'"
+        " UNION ALL SELECT min(retry_at) FROM exception WHERE state = 'open'"
+        " UNION ALL SELECT p.blocked_until FROM permit p JOIN message m ON m.connection = p.connection"
+        " WHERE m.state = 'new' AND p.blocked_until > :now"
+        " UNION ALL SELECT p.open_until FROM permit p JOIN message m ON m.connection = p.connection"
+        " WHERE m.state = 'new' AND p.open_until > :now) AS times"
     )
-    return found
+    return lambda tx: tx.value(sql, {"now": now})
 
 
 async def approve_everything(life: Life) -> None:
