@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.faults.test_machine import Machine
+from tests.faults.test_machine import QUICK, Machine
 
 from isthmus.connectivity.outbound.effect import Deliverer, Delivery
 from isthmus.orchestration import approval, parked
