@@ -22,7 +22,9 @@ from tests.support.whole import Whole
 from isthmus.cli.bulk import asked_for
 from isthmus.connectivity.system_api import crm
 from isthmus.orchestration.jobs.bulk import BulkWrite, as_csv, flat, keep_rows
+from isthmus.orchestration.jobs.desk import JobsDesk
 from isthmus.orchestration.jobs.keeper import keep_jobs
+from isthmus.orchestration.jobs.port import Progress
 from isthmus.store.transaction import Row
 
 TOO_LONG = "9" * 41
@@ -66,21 +68,22 @@ async def served(sandbox: RunningSandbox, folder: Path, patch: pytest.MonkeyPatc
         await asyncio.gather(keeper, return_exceptions=True)
 
 
-async def written(whole: Whole, folder: Path, objects: list[dict[str, Any]]) -> dict[str, Any]:
-    """``isthmus jobs bulk``, to its end; the job as ``isthmus jobs list`` shows it."""
+async def written(whole: Whole, folder: Path, objects: list[dict[str, Any]]) -> Progress:
+    """``isthmus jobs bulk``, to its end."""
     file = folder / "customers.jsonl"
     file.write_text("".join(json.dumps(each) + "\n" for each in objects))
     words = ("jobs", "bulk", "crm.put_customer", str(file), "--unit", "emea", "--json")
     asked = await asyncio.to_thread(isthmus, *words, cwd=whole.landscape)
     assert asked.returncode == 0, asked.stderr
     job = json.loads(asked.stdout)["job"]
-    for _ in range(300):
-        listed = await asyncio.to_thread(isthmus, "jobs", "list", "--json", cwd=whole.landscape)
-        (found,) = [each for each in json.loads(listed.stdout) if each["id"] == job]
-        if found["state"] in ("done", "failed"):
-            return dict(found)
-        await asyncio.sleep(0.2)
-    raise AssertionError(found)
+    desk = await asyncio.to_thread(JobsDesk, whole.system.database)
+    for _ in range(600):
+        (found,) = [each for each in await asyncio.to_thread(desk.list) if each.id == job]
+        if found.state in ("done", "failed"):
+            break
+        await asyncio.sleep(0.1)
+    await asyncio.to_thread(desk.close)
+    return found
 
 
 async def rows(whole: Whole, sql: str, **values: Any) -> list[Row]:
@@ -94,7 +97,7 @@ async def test_each_rejected_row_is_an_exception_with_its_input(
     async with served(sandbox, tmp_path, monkeypatch) as whole:
         objects = customers(count, bad)
         job = await written(whole, tmp_path, objects)
-        assert (job["state"], job["done"], job["error"]) == ("done", count, None)
+        assert (job.state, job.done, job.error) == ("done", count, None)
 
         # the ids of the others, by which they are known from now on
         there = {one["External_Id__c"]: one["Id"] for one in await whole.desk("salesforce/show/customer")}
@@ -114,7 +117,10 @@ async def test_each_rejected_row_is_an_exception_with_its_input(
         refused = {each["extensions"]["account_key"]: each for each in objects if each not in taken}
         _, listed = await whole.call("GET", "/api/exceptions?limit=200")
         assert {each["business_key"] for each in listed["exceptions"]} == set(refused)
+        ended = {row["key"]: row for row in await rows(whole, "SELECT * FROM bulk_row")}
+        assert {row["input"] for row in ended.values()} == {""}, "nothing is kept twice"
         for each in listed["exceptions"]:
+            assert ended[each["business_key"]]["run_id"] == each["run_id"]
             (run,) = await rows(whole, "SELECT input FROM run WHERE id = :id", id=each["run_id"])
             wanted = refused[each["business_key"]]
             assert wanted.items() <= json.loads(run["input"])["argument"].items()

@@ -10,11 +10,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from isthmus.connectivity.outbound.outcome import ParkedWork
 from isthmus.connectivity.system_api.operation import Operation
 from isthmus.connectivity.system_api.roles import operation
+from isthmus.orchestration.parked import exception_row
 from isthmus.orchestration.process import process
 from isthmus.orchestration.run import Run
-from isthmus.store import audit, runs
+from isthmus.store import audit, exceptions, journal, runs
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
@@ -60,7 +62,7 @@ async def ask_system(
         argument=argument.model_dump(mode="json", exclude_none=True),
     )
     now = instant(store.clock())
-    new = runs.NewRun(NAME, 1, f"api/{what}/{number}", "api", None, "{}", release, traceparent)
+    new = _new(what, number, release, traceparent)
     columns: Row = {"input": call.model_dump_json(), "business_key": number, "title": str(what), "unit": unit}
 
     def work(tx: Transaction) -> str:
@@ -71,28 +73,42 @@ async def ask_system(
     return await store.write(work)
 
 
-def parked_call(
-    tx: Transaction, what: Operation[Any, Any], argument: dict[str, Any], *, unit: str, key: str, under: str,
-    release: str, now: datetime,
-) -> Row:  # fmt: skip
-    """A single change as a run that waits for a person, with nothing done of it yet: people call it ``key``; the run.
+def call_id(what: Operation[Any, Any], key: str) -> str:
+    """The id of the run that a call under ``key`` is."""
+    return _new(what, _number(key), "", None).id
 
-    ``under`` makes it the same run however often it is asked for.
+
+def park_call(
+    tx: Transaction, what: Operation[Any, Any], argument: dict[str, Any], work: ParkedWork, *, unit: str, key: str,
+    called: str, release: str, now: datetime,
+) -> None:  # fmt: skip
+    """A single change as a run that is parked already, with nothing done of it yet, unless one stands under ``key``.
+
+    ``called`` is what people know it by.
     """
     call = SystemCall(
-        number=_number(under),
+        number=_number(key),
         business_unit=unit,
         name=str(what),
         role=what.role,
         operation=what.name,
         argument=argument,
     )
-    new = runs.NewRun(NAME, 1, f"api/{what}/{call.number}", "api", None, "{}", release, None)
-    columns = {"input": call.model_dump_json(), "business_key": key, "title": f"{what} {key}", "unit": unit}
-    runs.insert_run(tx, new, instant(now), due=False, state="parked", **columns)
+    new, at = _new(what, call.number, release, None), instant(now)
+    columns: Row = {"input": call.model_dump_json(), "business_key": called, "title": f"{what} {called}", "unit": unit}
+    if not runs.insert_run(tx, new, at, due=False, state="parked", **columns):
+        return
     run = runs.get_run(tx, new.id)
     assert run is not None
-    return run
+    entry = exception_row(run, work, now)
+    exceptions.open_exception(tx, entry["row"])
+    runs.tell_problem(tx, new.id, entry["problem"])
+    data = {"title": work.title, "mend": work.mend, "class": work.error_class, "operation": work.operation}
+    journal.append(tx, at=at, type_="isthmus.run.parked.v1", data=data, run=run)
+
+
+def _new(what: Operation[Any, Any], number: str, release: str, traceparent: str | None) -> runs.NewRun:
+    return runs.NewRun(NAME, 1, f"api/{what}/{number}", "api", None, "{}", release, traceparent)
 
 
 def _number(key: str) -> str:

@@ -15,7 +15,7 @@ bulk_row = Table(
     text_column("load_id", key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     text_column("key"),  # by what a result is tied to its row
-    text_column("input"),  # the canonical object
+    text_column("input"),  # the canonical object, as long as the row is new
     text_column("state"),  # new, done, refused
     text_column("reference_id", null=True),
     text_column("run_id", null=True),  # by which a refused one is mended
@@ -39,21 +39,30 @@ def new_rows(tx: Transaction, load_id: str, most: int) -> list[Row]:
 
 
 def done(tx: Transaction, load_id: str, key: str, reference_id: str) -> Row | None:
-    """The vendor took a row; the row, or None where that was known."""
-    return tx.row(
-        "UPDATE bulk_row SET state = 'done', reference_id = :id WHERE load_id = :load AND key = :key AND state = 'new'"
-        " RETURNING *",
-        {"load": load_id, "key": key, "id": reference_id},
-    )
+    """The vendor took a row; the row as it was, or None where that was known."""
+    return _ended(tx, load_id, key, "done", reference_id, None)
 
 
 def refused(tx: Transaction, load_id: str, key: str, run_id: str) -> Row | None:
-    """The vendor refused a row; the row, or None where that was known."""
-    return tx.row(
-        "UPDATE bulk_row SET state = 'refused', run_id = :run WHERE load_id = :load AND key = :key AND state = 'new'"
-        " RETURNING *",
-        {"load": load_id, "key": key, "run": run_id},
+    """The vendor refused a row; the row as it was, or None where that was known."""
+    return _ended(tx, load_id, key, "refused", None, run_id)
+
+
+def _ended(
+    tx: Transaction, load_id: str, key: str, state: str, reference_id: str | None, run_id: str | None
+) -> Row | None:
+    """The input goes: what was taken stands at the vendor, what was refused in its run."""
+    row = tx.row(
+        "SELECT * FROM bulk_row WHERE load_id = :load AND key = :key AND state = 'new'" + tx.lock,
+        {"load": load_id, "key": key},
     )
+    if row is not None:
+        tx.run(
+            "UPDATE bulk_row SET state = :state, input = '', reference_id = :id, run_id = :run"
+            " WHERE load_id = :load AND key = :key",
+            {"load": load_id, "key": key, "state": state, "id": reference_id, "run": run_id},
+        )
+    return row
 
 
 def is_known(tx: Transaction, load_id: str, key: str) -> bool:

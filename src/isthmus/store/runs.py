@@ -73,6 +73,11 @@ def insert_run(tx: Transaction, new: NewRun, now: str, *, due: bool = True, **co
     return tx.insert_new("run", row)
 
 
+def tell_problem(tx: Transaction, run_id: str, problem: str) -> None:
+    """Say of a run that nobody plays why it waits."""
+    tx.run("UPDATE run SET problem = :problem WHERE id = :id AND owner IS NULL", {"id": run_id, "problem": problem})
+
+
 def latest(tx: Transaction, subject: str, process: str) -> Row | None:
     """The newest generation of a subject's run of a process, locked to the end of this transaction."""
     return tx.row(

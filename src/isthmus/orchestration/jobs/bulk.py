@@ -30,9 +30,8 @@ from isthmus.mapping.errors import MappingError
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.jobs.asking import Again, ask
 from isthmus.orchestration.jobs.port import Batch
-from isthmus.orchestration.parked import exception_row
-from isthmus.orchestration.system_call import parked_call
-from isthmus.store import audit, bulk_rows, exceptions, journal, references
+from isthmus.orchestration.system_call import call_id, park_call
+from isthmus.store import audit, bulk_rows, references
 from isthmus.store.clock import instant
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row, Transaction
@@ -194,26 +193,14 @@ class BulkWrite:
         def park(tx: Transaction, part: Sequence[tuple[str, ParkedWork]]) -> int:
             known = 0
             for key, work in part:
-                run_id = f"{here.load_id}/{key}"
-                row = bulk_rows.refused(tx, here.load_id, key, run_id)
-                if row is None:
-                    continue
-                known += 1
-                run = parked_call(
-                    tx,
-                    here.what,
-                    json.loads(row["input"]),
-                    unit=here.unit,
-                    key=key,
-                    under=run_id,
-                    release=release,
-                    now=now,
-                )
-                entry = exception_row(run, work, now)
-                exceptions.open_exception(tx, entry["row"])
-                tx.run("UPDATE run SET problem = :p WHERE id = :id", {"p": entry["problem"], "id": run["id"]})
-                data = {"title": work.title, "mend": work.mend, "class": work.error_class, "operation": work.operation}
-                journal.append(tx, at=instant(now), type_="isthmus.run.parked.v1", data=data, run=run)
+                under = f"{here.load_id}/{key}"
+                row = bulk_rows.refused(tx, here.load_id, key, call_id(here.what, under))
+                if row is not None:
+                    known += 1
+                    park_call(
+                        tx, here.what, json.loads(row["input"]), work,
+                        unit=here.unit, key=under, called=key, release=release, now=now,
+                    )  # fmt: skip
             return known
 
         return await self._recorded(park, wrong)
