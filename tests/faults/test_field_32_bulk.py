@@ -20,7 +20,8 @@ from tests.support.sales import id_of
 from tests.support.whole import Whole
 
 from isthmus.cli.bulk import asked_for
-from isthmus.connectivity.system_api import crm
+from isthmus.connectivity.system_api import crm, erp
+from isthmus.model import Customer
 from isthmus.orchestration.jobs.bulk import BulkWrite, as_csv, flat, keep_rows
 from isthmus.orchestration.jobs.desk import JobsDesk
 from isthmus.orchestration.jobs.keeper import keep_jobs
@@ -161,7 +162,7 @@ async def test_steps_that_are_done_twice_record_once(
     async with served(sandbox, tmp_path, monkeypatch) as whole:
         monkeypatch.setattr("isthmus.orchestration.jobs.asking.PAUSE_S", 0.01)
         objects = customers(12, 2)
-        made = [crm.put_customer.takes.model_validate(each) for each in objects]
+        made = [Customer.model_validate(each) for each in objects]
         arguments = await keep_rows(
             whole.store, whole.engine.release, crm.put_customer, made, unit="emea", who="tester"
         )
@@ -190,23 +191,25 @@ async def test_what_cannot_be_told_apart_or_sent_is_refused_before_anything_is(
     sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Whole(sandbox, tmp_path, monkeypatch) as whole:
-        file = tmp_path / "wrong.jsonl"
+        one, two = customers(8, 2)[:2]
 
-        async def refused(operation: str, *lines: dict[str, Any], unit: str = "emea") -> str:
-            """What the command says; it is the same behind ``isthmus jobs bulk``."""
-            file.write_text("".join(json.dumps(each) + "\n" for each in lines))
+        async def refused(what: Any, *objects: dict[str, Any], unit: str = "emea") -> str:
+            made = [Customer.model_validate(each) for each in objects]
             with pytest.raises(ValueError, match=r"\w") as error:
-                await asked_for(whole.store, whole.landscape, "dev", operation, file, unit)
+                await keep_rows(whole.store, whole.engine.release, what, made, unit=unit, who="tester")
             return str(error.value)
 
-        one, two = customers(8, 2)[:2]
         same = {**two, "extensions": one["extensions"]}
-        assert "the same External_Id__c as object 1: B-0" in await refused("crm.put_customer", one, same)
-        assert "nothing for External_Id__c" in await refused("crm.put_customer", {**one, "extensions": {}})
-        assert "wrong.jsonl:2" in await refused("crm.put_customer", one, {**two, "status": "sleeping"})
-        assert "one by one only" in await refused("erp.ensure_customer", one)
-        assert 'did you mean "crm.put_customer"' in await refused("crm.put_customers", one)
-        assert "no business unit is called" in await refused("crm.put_customer", one, unit="moon")
+        assert "the same External_Id__c as object 1: B-0" in await refused(crm.put_customer, one, same)
+        assert "nothing for External_Id__c" in await refused(crm.put_customer, {**one, "extensions": {}})
+        assert "one by one only" in await refused(erp.ensure_customer, one)
+        assert "no business unit is called" in await refused(crm.put_customer, one, unit="moon")
+
+        file = tmp_path / "wrong.jsonl"
+        file.write_text("".join(json.dumps(each) + "\n" for each in (one, {**two, "status": "sleeping"})))
+        for name, said in (("crm.put_customer", "wrong.jsonl:2"), ("crm.put_customers", "crm.put_customer")):
+            with pytest.raises(ValueError, match=said):
+                await asked_for(whole.store, whole.landscape, "dev", name, file, "emea")
         assert await rows(whole, "SELECT key FROM bulk_row") == []
 
 
