@@ -5,12 +5,14 @@ And a source that lets us in and shows strikingly little is told of, against the
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import command
 from tests.support.asking import Asker, asking
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.ways_in import poll
@@ -49,6 +51,9 @@ async def test_read_permission_is_taken_away(tmp_path: Path) -> None:
             now = await cursor(ask)
             assert (now["value"], now["tie"], now["start"]) == (stood["value"], stood["tie"], stood["start"])
             assert "Opportunity" in now["said"] and now["failures"] == 2
+            words = ("jobs", "polls", "--database", str(tmp_path / "isthmus.db"))
+            (shown,) = await asyncio.to_thread(lambda: command.said(*words, cwd=tmp_path))
+            assert (shown["outcome"], shown["said"]) == ("failed: access", now["said"]), "people see it too"
             (failed,) = await told(ask)
             assert (failed[0], failed[1]["outcome"], failed[1]["channel"]) == (
                 "failed",

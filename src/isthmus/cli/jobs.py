@@ -15,11 +15,13 @@ from isthmus.cli.verbs import new_app
 
 if TYPE_CHECKING:
     from isthmus.orchestration.jobs.desk import JobsDesk
+    from isthmus.store.store import Store
 
 _HELP = """Long work, in recorded steps: it goes on where it was when its worker dies.
 
 \b
 What is under way?        isthmus jobs list
+Is every poll well?       isthmus jobs polls
 Read the past again:      isthmus jobs backfill sap billing_documents --since 2026-01-01
 Write thousands at once:  isthmus jobs bulk crm.put_customer customers.jsonl --unit emea
 Forget old raw calls:     isthmus jobs forget --days 30          (done every night too)
@@ -59,6 +61,30 @@ def list_jobs(
             found,
             [("Job", "id"), "kind", "state", ("Records", "done"), "error"],
             empty="No long work was ever asked for.",
+        )
+
+
+@app.command()
+def polls(
+    landscape: Landscape = None, environment: Environment = "dev", database: Database = None, as_json: AsJson = False
+) -> None:
+    """Show what is polled: how the last poll of each channel ended, and how far it has read."""
+    from isthmus.cli.place import with_store
+    from isthmus.cli.showing import say_json, table
+    from isthmus.store import polls as stored
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        return await store.read(stored.cursors)
+
+    shown = ("connection", "channel", "outcome", "polled_at", "value", "said")
+    found = [{name: row[name] for name in shown} for row in with_store(work, landscape, environment, database)]
+    if as_json:
+        say_json(found)
+    else:
+        table(
+            found,
+            ["connection", "channel", "outcome", ("Polled at", "polled_at"), ("Read up to", "value"), "said"],
+            empty="Nothing was ever polled.",
         )
 
 
