@@ -35,21 +35,23 @@ class System:
         self.store.close()
 
 
-async def open_system(folder: Path, environment: str, database: str | None = None) -> System:
+async def open_system(folder: Path, environment: str, database: str | None = None, *, to_stay: bool = False) -> System:
     """Compile the landscape, resolve its secrets, bring the database up to date, put the parts together.
+
+    ``to_stay``: this process will stand for days, so what it needs at the start alone is done in another one.
 
     Raises LandscapeProblems, SecretMissing, StoreUnavailable; nothing is started then.
     """
     from isthmus.landscape.release import compile_release
     from isthmus.orchestration.engine import Engine
-    from isthmus.store.migrate import migrate
+    from isthmus.store.migrate import migrate, migrate_apart
     from isthmus.store.store import Store
 
     release = compile_release(folder, environment)
     settings = {name: release.secret_settings(name) for name in release.connections}
     url = database_url(folder, environment, database or release.environment.database)
     set_up_telemetry(release.environment.otlp, folder)
-    migrate(url)
+    (migrate_apart if to_stay else migrate)(url)
     store = Store(url)
     set_up_measures(release, url, folder)
     return System(release, settings, url, store, Engine(store, release, settings))

@@ -73,7 +73,7 @@ async def _serve(
     from isthmus.orchestration.jobs.keeper import keep_jobs
 
     set_up_log()
-    system = await open_system(folder, environment, database)
+    system = await open_system(folder, environment, database, to_stay=True)
     worker = Worker(system.engine, slots=slots) if as_ in ("worker", "all") else None
     presence = Presence()
     web = _web(system, worker, host, port, visitor, presence) if as_ in ("web", "all") else None

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from isthmus.catalogue.connector import HmacVerify
 from isthmus.gateway.access import gate_of
+from isthmus.gateway.answers import AnsweringRoute
 from isthmus.gateway.idempotency import HEADER, KEY_MAX, REPLAYED
 from isthmus.gateway.system.bodies import body_of
 from isthmus.gateway.webhooks import Door
@@ -96,6 +97,9 @@ def _operations(made: dict[str, Any], routes: list[APIRoute]) -> Iterator[tuple[
 def _complete(route: APIRoute, operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Say what the framework does not know: scope, body, idempotency, and every error as a problem."""
     operation["tags"] = [_tag(route.path)]
+    for code, answer in route.answers.items() if isinstance(route, AnsweringRoute) else ():
+        media = operation["responses"][code].setdefault("content", {}).setdefault("application/json", {})
+        media["schema"] = _named(answer, schemas)
     gate = gate_of(route)
     operation["security"] = [{"bearer": [gate.scope]}, {"header": [gate.scope]}] if gate else []
     errors = {503} | ({401, 403} if gate else set())
@@ -140,6 +144,13 @@ def _schema_of(model: type[BaseModel], schemas: dict[str, Any], mode: Any, suffi
         return schema
     schemas.setdefault(model.__name__ + suffix, schema)
     return {"$ref": f"{_NAMES}{model.__name__}{suffix}"}
+
+
+def _named(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A reference to the schema of a model that is answered; it stands among ``schemas`` under the model's name."""
+    if model.__name__ not in schemas:
+        schemas[model.__name__] = _schema_of(model, schemas, "serialization", "")
+    return {"$ref": f"{_NAMES}{model.__name__}"}
 
 
 def _tag(path: str) -> str:

@@ -16,6 +16,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from isthmus.gateway.access import gate_of
+from isthmus.gateway.answers import AnsweringRoute
 from isthmus.gateway.problems import problem
 from isthmus.store import keys
 from isthmus.store.clock import instant
@@ -34,7 +35,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 def once_routes(store: Store) -> type[APIRoute]:
     """The class of routes that ask who calls first, and execute a request once for each Idempotency-Key of a caller."""
 
-    class OnceRoute(APIRoute):
+    class OnceRoute(AnsweringRoute):
         """Lets in who may come in, and executes a request with an Idempotency-Key once."""
 
         def get_route_handler(self) -> Handler:

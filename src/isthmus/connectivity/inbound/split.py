@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree
-
 from isthmus.catalogue.connector import Inbound
 from isthmus.connectivity.transport.json_text import parse_json
 from isthmus.mapping.expression import Expression, MappingError, compile_expression
@@ -50,6 +48,8 @@ def parse_xml(body: bytes) -> Any:
     are "@name" (and then text is "#text"). Raises ValueError where it is not well-formed, or has a document type:
     entities are never resolved, and nothing is fetched.
     """
+    from lxml import etree  # 4 MB, for connections whose vendors speak XML
+
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
     try:
         root = etree.fromstring(body, parser)
