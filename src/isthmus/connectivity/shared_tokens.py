@@ -72,6 +72,11 @@ class SharedTokens:
         await self._store.write(lambda tx: tokens.drop(tx, connection, generation))
 
 
+def unsealed(connection: str, settings: Mapping[str, str], sealed: str) -> str:
+    """A token as the store holds it, opened with the connection's secrets. Raises InvalidToken."""
+    return Fernet(_key(connection, settings)).decrypt(sealed.encode()).decode()
+
+
 def _key(name: str, settings: Mapping[str, str]) -> bytes:
     material = "\n".join(f"{key}={settings[key]}" for key in sorted(settings))
     return base64.urlsafe_b64encode(hashlib.sha256(f"isthmus token seal/{name}/{material}".encode()).digest())

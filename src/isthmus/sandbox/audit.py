@@ -74,8 +74,8 @@ def ends(
             _unended(found, f"run {row['id']} is parked without an exception that a person could see", row["id"])
     states = {row["id"]: row["state"] for row in all_runs}
     for row in effects:
-        if row["state"] == "intended" and states.get(row["run_id"]) in _ENDED:
-            _unended(found, f"effect {row['key']} was never brought to its end, though its run was", row["run_id"])
+        if row["state"] == "intended" and row["doubt"] and states.get(row["run_id"]) in _ENDED:
+            _unended(found, f"effect {row['key']} was left in doubt, though its run has ended", row["run_id"])
 
 
 def _unended(found: Traces, sentence: str, key: str) -> None:

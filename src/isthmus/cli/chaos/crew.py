@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+
+from isthmus.cli.chaos.plan import Blow
 
 _READY_S = 90.0
 _DRAIN_S = 40.0
@@ -26,7 +25,6 @@ class Hand:
     process: subprocess.Popen[bytes] | None = None
     frozen: bool = False
     back_at: float | None = None
-    log: IO[bytes] | None = field(default=None, repr=False)
 
     @property
     def runs(self) -> bool:
@@ -37,9 +35,9 @@ class Hand:
 class Crew:
     """All processes: one that does everything, or a gateway and as many workers as asked for."""
 
-    def __init__(self, folder: Path, serve: list[str], port: int, workers: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, serve: list[str], port: int, workers: int) -> None:
         """``serve``: the arguments of ``isthmus serve`` that all share."""
-        self._folder, self._environment = folder, environment
+        self._folder = folder
         web = ["--port", str(port)]
         if workers == 1:
             self.hands = [Hand("all", [*serve, "--as", "all", *web])]
@@ -52,22 +50,22 @@ class Crew:
     def start(self) -> None:
         """Start all and wait until each has said that it is ready. Raises OSError with what it said instead."""
         for hand in self.hands:
-            self._start(hand, subprocess.PIPE)
+            self._start(hand)
+        end = time.monotonic() + _READY_S
         for hand in self.hands:
-            assert hand.process is not None and hand.process.stdout is not None
-            if not hand.process.stdout.readline():
-                hand.process.wait(_READY_S)
-                raise OSError(f"isthmus serve ({hand.name}) did not start:\n{self.said(hand)[-2000:]}")
-            hand.process.stdout.close()
+            while not self._file(hand, "out").stat().st_size:
+                if not hand.runs or time.monotonic() > end:
+                    raise OSError(f"isthmus serve ({hand.name}) did not start:\n{self.said(hand)[-2000:]}")
+                time.sleep(0.05)
 
-    def strike(self, kind: str, whom: float, lasts_s: float) -> bool:
+    def strike(self, blow: Blow) -> bool:
         """Kill or freeze one of those that run; False where none does just now."""
         living = [hand for hand in self.hands if hand.runs]
         if not living:
             return False
-        hand = living[min(int(whom * len(living)), len(living) - 1)]
+        hand = living[min(int(blow.whom * len(living)), len(living) - 1)]
         assert hand.process is not None
-        if kind == "kill":
+        if blow.kind == "kill":
             hand.process.kill()
             hand.process.wait()
             self.kills += 1
@@ -75,7 +73,7 @@ class Crew:
             hand.process.send_signal(signal.SIGSTOP)
             hand.frozen = True
             self.freezes += 1
-        hand.back_at = time.monotonic() + lasts_s
+        hand.back_at = time.monotonic() + blow.lasts_s
         return True
 
     def tend(self) -> None:
@@ -112,16 +110,14 @@ class Crew:
                 self.ended.append(f"{hand.name} did not end within {_DRAIN_S:.0f} s of SIGTERM")
                 hand.process.kill()
                 hand.process.wait()
-            if hand.log is not None:
-                hand.log.close()
         return time.monotonic() - begun
 
     def said(self, hand: Hand) -> str:
         """What a process wrote to its log."""
-        return self._log(hand).read_text("utf-8", "replace")
+        return self._file(hand, "log").read_text("utf-8", "replace")
 
-    def _log(self, hand: Hand) -> Path:
-        return self._folder / f"{hand.name}.log"
+    def _file(self, hand: Hand, kind: str) -> Path:
+        return self._folder / f"{hand.name}.{kind}"
 
     def _back(self, hand: Hand) -> None:
         hand.back_at = None
@@ -130,13 +126,12 @@ class Crew:
             hand.process.send_signal(signal.SIGCONT)
             hand.frozen = False
         else:
-            self._start(hand, subprocess.DEVNULL)
+            self._start(hand)
 
-    def _start(self, hand: Hand, stdout: Any) -> None:
+    def _start(self, hand: Hand) -> None:
+        """Start it; what it prints and logs goes to files, behind what it said in its earlier lives."""
         home = self._folder / hand.name
         home.mkdir(exist_ok=True)
-        hand.log = hand.log or self._log(hand).open("ab")
-        environment = {**os.environ, **self._environment}
-        hand.process = subprocess.Popen(
-            [*_COMMAND, "serve", *hand.arguments, "--json"], cwd=home, env=environment, stdout=stdout, stderr=hand.log
-        )
+        command = [*_COMMAND, "serve", *hand.arguments, "--json"]
+        with self._file(hand, "out").open("ab") as out, self._file(hand, "log").open("ab") as log:
+            hand.process = subprocess.Popen(command, cwd=home, stdout=out, stderr=log)

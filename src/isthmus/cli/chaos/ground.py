@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from isthmus.cli.chaos.collector import collector
 from isthmus.cli.chaos.plan import DEADLINE_S, SETTLE_S
 from isthmus.cli.demo.script import Script
 from isthmus.cli.demo.stage import Stage, _free_port, _webhooks
@@ -30,7 +31,7 @@ _NOT_THERE = (
 
 @dataclass
 class Ground:
-    """Where everything is. ``environment`` holds the variables, secrets among them, that the landscape names."""
+    """Where everything is. ``environment``: the variables that the landscape names, secrets among them; all are set."""
 
     folder: Path
     landscape: Path
@@ -46,9 +47,12 @@ def ground(script: Script, folder: Path, seed: int, *, postgres: bool) -> Iterat
     with ExitStack() as ending:
         database = ending.enter_context(bundled_postgres()) if postgres else f"sqlite:///{folder}/chaos.sqlite"
         facts = ending.enter_context(_sandbox(folder, seed))
+        otlp = ending.enter_context(collector(folder))
         port, secret = _free_port(), secrets.token_urlsafe(16)
         stage = Stage(script, folder, facts["url"], f"http://127.0.0.1:{port}", facts["vendors"])
         environment = {**script.environment(facts["vendors"], secret), **_webhooks(stage, secret)}
+        # what the landscape names must be there for us too: the audit reads it, and looks for its secrets
+        os.environ.update(environment, OTEL_EXPORTER_OTLP_ENDPOINT=otlp)
         yield Ground(folder, _landscape(folder), database, stage, port, environment)
 
 

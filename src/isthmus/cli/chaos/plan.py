@@ -12,7 +12,7 @@ DEADLINE_S, SETTLE_S = 2.0, 1.0
 #: of the effects that land late, this share lands when nobody can expect it any more
 BEYOND = 0.1
 _LATE = 0.03
-_BLOWS_EACH, _BLOWS_MIN, _BLOWS_MAX = 25, 4, 16
+_BLOWS_EACH, _BLOWS_MIN, _BLOWS_MAX = 20, 4, 24
 _FREEZE_S = (7.5, 10.0)
 _BURST_MAX = 4
 
@@ -61,10 +61,10 @@ def latest_s() -> float:
     return DEADLINE_S + SETTLE_S + 1.5
 
 
-def blows(seed: int, orders: int) -> list[Blow]:
-    """The attacks on the processes in their order: three kills, then a freeze, and so on."""
+def blows(seed: int, orders: int, count: int | None = None) -> list[Blow]:
+    """The attacks on the processes in their order: three kills, then a freeze, and so on. More for more ``orders``."""
     draw = random.Random(f"chaos/blows/{seed}")  # noqa: S311 - repeatable on purpose
-    count = max(_BLOWS_MIN, min(_BLOWS_MAX, orders // _BLOWS_EACH))
+    count = max(_BLOWS_MIN, min(_BLOWS_MAX, orders // _BLOWS_EACH)) if count is None else count
     places = sorted(draw.uniform(0.02, 0.9) for _ in range(count))
     found = []
     for number, at in enumerate(places, start=1):

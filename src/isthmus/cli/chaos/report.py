@@ -11,8 +11,10 @@ from isthmus.cli.chaos.crew import Crew
 from isthmus.cli.chaos.ground import Ground
 from isthmus.cli.chaos.verdict import Outcome
 from isthmus.cli.chaos.watch import Watch
-from isthmus.cli.demo.outcome import RULES
+from isthmus.cli.demo.outcome import RULES as _OF_EFFECTS
 
+#: what makes a repeat harmless: the ``once`` of an effect, the id of a message, the run that its subject has already
+RULES = {**_OF_EFFECTS, "message": "message id", "subject": "run of the subject"}
 Progress = Callable[[int, int], None]
 _HISTORIES_MAX = 10
 _STEP = 10  # percent
@@ -58,6 +60,7 @@ def facts(ground: Ground, watch: Watch, crew: Crew, outcome: Outcome, *, seconds
         "faults_by_kind": dict(sorted(outcome.faults.items())),
         "repeats_harmless": sum(n for rule, n in outcome.repeats.items() if rule in RULES),
         "repeats_harmless_by": {RULES[r]: n for r, n in sorted(outcome.repeats.items()) if r in RULES},
+        "secrets_searched": outcome.secrets,
         "webhooks": outcome.webhooks,
         "messages": outcome.messages,
         "approved": watch.approved,
@@ -90,6 +93,7 @@ def told(found: dict[str, Any], folder: Path, as_json: bool) -> None:
     say(
         f"  Traced to an effect of ours: {found['traced']} rows in the systems, {found['unasked']} that nobody asked for"
     )
+    say(f"  Searched for {found['secrets_searched']} secrets: rows, logs, traces and what was printed")
     figures = ("accepted", "completed", "parked", "lost", "doubled", "repaired", "cents_off")
     style = "bold green" if found["holds"] else "bold red"
     say("  " + " · ".join(f"{found[name]} {name.replace('_', ' ')}" for name in figures), style)

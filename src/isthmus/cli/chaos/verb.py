@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from isthmus.cli.chaos import report
     from isthmus.cli.chaos.crew import Crew
     from isthmus.cli.chaos.ground import Ground
+    from isthmus.cli.chaos.plan import Blow
     from isthmus.cli.chaos.verdict import Outcome
     from isthmus.cli.chaos.watch import Watch
 
@@ -31,6 +33,7 @@ def chaos(
     seed: Annotated[int, typer.Option(help="which company, deals, faults and blows")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=32, help="1: one process that does everything; more: a gateway and so many workers")] = 1,
     postgres: Annotated[bool, typer.Option("--postgres", help="on the bundled PostgreSQL, which starts by itself; else SQLite")] = False,
+    blows: Annotated[int | None, typer.Option(min=0, help="how often processes are killed or frozen", show_default="by the orders")] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Try to make Isthmus lose or double something, and audit the books of all systems.
@@ -56,7 +59,7 @@ def chaos(
         with ground(read_script(), folder, seed, postgres=postgres) as place:
             watch = Watch(place.database)
             try:
-                crew, outcome = _played(place, watch, orders, seed, workers, report.progress(as_json, orders))
+                crew, outcome = _played(place, watch, orders, seed, workers, blows, report.progress(as_json, orders))
                 facts = report.facts(place, watch, crew, outcome, seconds=time.monotonic() - begun)
                 facts = {"seed": seed, "workers": workers, "database": "postgresql" if postgres else "sqlite", **facts}
             finally:
@@ -71,25 +74,26 @@ def chaos(
 
 
 def _played(
-    ground: Ground, watch: Watch, orders: int, seed: int, workers: int, progress: report.Progress
+    ground: Ground, watch: Watch, orders: int, seed: int, workers: int, blows: int | None, progress: report.Progress
 ) -> tuple[Crew, Outcome]:
     """Faults on, deals and blows; faults off, rest; the audit."""
+    from isthmus.cli.chaos import plan
     from isthmus.cli.chaos.crew import Crew
-    from isthmus.cli.chaos.plan import rules
     from isthmus.cli.chaos.verdict import books_of, judged
     from isthmus.cli.demo.script import filled
 
     serve = [str(ground.landscape), "--database", ground.database, "--slots", str(_SLOTS)]
-    crew = Crew(ground.folder, serve, ground.port, workers, ground.environment)
+    crew = Crew(ground.folder, serve, ground.port, workers)
     try:
         crew.start()
         deals, seeded = ground.stage.script.whole["deals"], ground.stage.script.seeded
         if orders > seeded:
             ground.stage.do(filled(deals["make"], {"first": seeded, "count": orders - seeded, "seed": seed}))
         before = books_of(ground)
-        ground.stage.set_faults(rules(ground.stage.script.systems), seed)
+        ground.stage.set_faults(plan.rules(ground.stage.script.systems), seed)
         numbers = ground.stage.script.numbers(orders)
-        _deal(ground, watch, crew, numbers, seed, workers, progress)
+        coming = plan.bursts(seed, numbers)
+        _deal(ground, watch, crew, coming, plan.blows(seed, orders, blows), orders, workers, progress)
         ground.stage.set_faults([], seed)
         unrest = _rest(ground, watch, crew, orders)
     finally:
@@ -101,14 +105,13 @@ def _played(
 
 
 def _deal(
-    ground: Ground, watch: Watch, crew: Crew, numbers: list[str], seed: int, workers: int, progress: report.Progress
-) -> None:
-    """Close all deals, never too many ahead, and strike as the plan says, until all rest or nothing moves any more."""
-    from isthmus.cli.chaos.plan import blows, bursts
+    ground: Ground, watch: Watch, crew: Crew, coming: Iterator[list[str]], blows: list[Blow], orders: int, workers: int,
+    progress: report.Progress,
+) -> None:  # fmt: skip
+    """Close all deals, never too many ahead, and strike as planned, until all rest or nothing moves any more."""
     from isthmus.cli.demo.script import filled
 
     win = ground.stage.script.whole["deals"]["win"]
-    coming, plan = bursts(seed, numbers), blows(seed, len(numbers))
     closed = resting = 0
     moved = time.monotonic()
     while time.monotonic() - moved < _STALLED_S:
@@ -117,15 +120,14 @@ def _deal(
         now = watch.resting()
         if now != resting:
             resting, moved = now, time.monotonic()
-            progress(resting, len(numbers))
-        if plan and (resting / len(numbers) >= plan[0].at or resting == closed == len(numbers)):
-            blow = plan[0]
-            if crew.strike(blow.kind, blow.whom, blow.lasts_s):
-                plan.pop(0)
+            progress(resting, orders)
+        watch.note_tokens()
+        if blows and (resting / orders >= blows[0].at or resting == closed == orders) and crew.strike(blows[0]):
+            blows.pop(0)
         while closed - resting < _AHEAD_EACH * workers and (burst := next(coming, None)):
             ground.stage.do(filled(win, {"opportunities": ",".join(burst)}))
             closed += len(burst)
-        if not plan and closed == resting == len(numbers):
+        if not blows and closed == resting == orders:
             return
         time.sleep(_LOOK_S)
 
@@ -138,6 +140,7 @@ def _rest(ground: Ground, watch: Watch, crew: Crew, orders: int) -> str:
     quiet_since: float | None = None
     while True:
         crew.tend()
+        watch.note_tokens()
         watch.decide()
         watch.replay()
         unrest = watch.unrest()

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus.cli.chaos.ground import Ground
+from isthmus.cli.chaos.leaks import leaks, left_behind, secrets_of
 from isthmus.cli.chaos.watch import MAIN, Watch
+from isthmus.landscape.release import Release, compile_release
 from isthmus.sandbox import audit
 from isthmus.sandbox.proof import Verdict, judge
 from isthmus.store.transaction import Row, Transaction
 
 Books = Mapping[str, Sequence[Mapping[str, Any]]]
 _OURS = ("program", "format", "access")
+#: messages that found the run of their subject
+_AGAIN = ("seen", "joined", "superseded")
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Outcome:
     faults: dict[str, int] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
     parked_for: dict[str, int] = field(default_factory=dict)
+    secrets: int = 0
     breaches: list[tuple[str, str]] = field(default_factory=list)
 
     @property
@@ -66,42 +71,51 @@ def judged(ground: Ground, watch: Watch, before: Books, numbers: list[str]) -> O
     open_runs = {row["run_id"] for row in kept["open"]}
     audit.ends(traces, messages=kept["messages"], runs=kept["runs"], effects=kept["effects"], open_runs=open_runs)
     outcome = Outcome(judge(after, {str(key) for key in stopped}, asked=numbers), traces, len(numbers))
-    heard = _webhooks(ground, kept["calls"])
+    release = compile_release(ground.landscape, "dev")
+    heard = _webhooks(release, kept["calls"])
     outcome.messages, outcome.webhooks = len(kept["messages"]), sum(heard.values())
     outcome.repaired = kept["repaired"]
-    outcome.repeats = dict(Counter(row["rule"] for row in kept["effects"] if row["rule"]))
+    outcome.repeats = Counter(row["rule"] for row in kept["effects"] if row["rule"])
+    outcome.repeats["message"] = sum(_webhooks(release, kept["repeated"]).values())
+    outcome.repeats["subject"] = sum(row["state"] in _AGAIN for row in kept["messages"])
     outcome.parked_for = dict(Counter(row["error_class"] for row in kept["open"]))
     for met in ground.stage.desk("faults")["met"]:
         outcome.faults[met["kind"]] = outcome.faults.get(met["kind"], 0) + met["count"]
-    outcome.breaches = [*_our_own(kept["open"]), *_unheard(ground, heard), *_missing(outcome, numbers)]
+    secrets = secrets_of(release, ground.environment, watch.tokens)
+    outcome.secrets = len(secrets)
+    leaked = [(sentence, "") for sentence in leaks(secrets, left_behind(ground.folder, watch))]
+    outcome.breaches = [*_our_own(kept["open"]), *_unheard(ground, heard), *_missing(outcome, numbers), *leaked]
     return outcome
 
 
 def _kept(tx: Transaction) -> dict[str, Any]:
     """All that the store holds of the play."""
-    calls = tx.rows("SELECT connection, channel, count(*) AS n FROM call GROUP BY connection, channel")
+    calls = "SELECT connection, channel, count(*) AS n FROM call c WHERE {} GROUP BY connection, channel"
+    nothing_new = "NOT EXISTS (SELECT 1 FROM message m WHERE m.call_id = c.id)"
     repaired = tx.rows("SELECT data FROM journal WHERE type = 'isthmus.effect.repaired.v1'")
     return {
         "messages": tx.rows("SELECT source_id, subject, state, connection, channel FROM message"),
         "runs": tx.rows("SELECT id, process, subject, business_key, state, owner, due_at FROM run"),
         "effects": tx.rows(
-            "SELECT key, role, operation, business_key, part, run_id, state, rule, reference_id FROM effect"
+            "SELECT key, role, operation, business_key, part, run_id, state, doubt, rule, reference_id FROM effect"
         ),
         "open": tx.rows("SELECT number, run_id, title, error_class, said FROM exception WHERE state = 'open'"),
-        "calls": {(row["connection"], row["channel"]): int(row["n"]) for row in calls},
+        "calls": _counted(tx.rows(calls.format("1 = 1"))),
+        "repeated": _counted(tx.rows(calls.format(nothing_new))),
         "repaired": len(repaired),
     }
 
 
-def _webhooks(ground: Ground, calls: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    """How many calls came in by webhook, by connection; what was polled is not counted."""
-    from isthmus.landscape.release import compile_release
+def _counted(rows: Sequence[Row]) -> dict[tuple[str, str], int]:
+    return {(row["connection"], row["channel"]): int(row["n"]) for row in rows}
 
-    release = compile_release(ground.landscape, "dev")
-    found: dict[str, int] = {}
+
+def _webhooks(release: Release, calls: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """How many calls came in by webhook, by connection; what was polled is not counted."""
+    found: Counter[str] = Counter()
     for (connection, channel), count in calls.items():
         if release.connections[connection].connector.inbound[channel].channel == "webhook":
-            found[connection] = found.get(connection, 0) + count
+            found[connection] += count
     return found
 
 

@@ -45,6 +45,8 @@ class Watch:
         self._url = url
         self._connection: Transaction | None = None
         self.approved = self.replayed = 0
+        #: every access token that was seen in the store: connection, and the token under its seal
+        self.tokens: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         """Let go of the database."""
@@ -90,6 +92,11 @@ class Watch:
             )
 
         return self.read(work)
+
+    def note_tokens(self) -> None:
+        """Remember the access tokens of this moment: later they are searched for."""
+        rows = self.read(lambda tx: tx.rows("SELECT connection, sealed FROM token WHERE sealed IS NOT NULL"))
+        self.tokens |= {(row["connection"], row["sealed"]) for row in rows}
 
     # What people do -------------------------------------------------------------------------------
 
