@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, UniqueConstraint, text
 
-from isthmus.store import alert_tables, approval_tables, bulk_rows, known_tables, people_tables, wait_tables
+from isthmus.store import alert_tables, approval_tables, bulk_tables, known_tables, people_tables, wait_tables
 from isthmus.store.columns import Serial as _Serial
 from isthmus.store.columns import metadata
 from isthmus.store.columns import number_column as _number
 from isthmus.store.columns import text_column as _text
 from isthmus.store.columns import where as _where
 
-__all__ = ["alert_tables", "approval_tables", "bulk_rows", "known_tables", "metadata", "people_tables", "wait_tables"]
+__all__ = ["alert_tables", "approval_tables", "bulk_tables", "known_tables", "metadata", "people_tables", "wait_tables"]
 
 call = Table(
     "call",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from isthmus.connectivity.outbound.binding import Asking
 from isthmus.connectivity.outbound.outcome import Later, Park
@@ -74,7 +74,7 @@ def _add_search(routes: APIRouter, engine: Engine, access: Access, operation: Op
     item: Any = operation.answers
     made: Any = create_model
     asked = made("Asked", __base__=operation.takes, unit=(_units(engine), None))
-    found_model = made(f"Found{item.__name__}s", items=(list[item], ...))
+    found_model = made(f"Found{item.__name__}s", items=(list[item], ...), __config__=ConfigDict(defer_build=True))
 
     @routes.get(
         path,
