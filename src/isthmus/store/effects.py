@@ -60,6 +60,15 @@ def end_parts(tx: Transaction, key: str, values: dict[str, Any]) -> None:
     )
 
 
+def end_passed_over(tx: Transaction, run_id: str, key: str, now: str) -> None:
+    """End the parts that are still open though the whole is done: their condition holds no more, for they have landed."""
+    tx.run(
+        "UPDATE effect SET state = 'done', doubt = 0, rule = 'passed over', result = 'null', ended_at = :now"
+        " WHERE run_id = :run AND part <> '' AND state = 'intended' AND substr(key, 1, length(:whole)) = :whole",
+        {"run": run_id, "whole": f"{key}/", "now": now},
+    )
+
+
 def adopt(tx: Transaction, fence: Fence, key: str, was: str) -> bool:
     """Take over an intention, with its parts, from a run that nobody holds; whether it is ours now. Raises FenceLost.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from isthmus.model import (
     Case,
@@ -63,7 +63,7 @@ def shared_out(
 ) -> list[CreditPart]:
     """An amount with tax over lines, in the proportion of what is free of them; never more than that.
 
-    Net amounts are rounded down, so that the ledger's tax never brings more than was agreed to.
+    The largest net amount that the ledger's tax does not carry beyond what was agreed to.
     """
     all_free = [CreditPart(line, line.quantity.value, free[line.id]) for line in lines if free[line.id].amount > 0]
     if all_free and gross_of(invoice, all_free) <= amount:
@@ -73,13 +73,20 @@ def shared_out(
     gross = gross_of(invoice, [CreditPart(line, line.quantity.value, line.line_extension_amount) for line in lines])
     if not whole.amount or not open_net.amount:
         return []
-    net = amount.amount * whole.amount / gross.amount
-    exact = min(Money.of(_down(net, invoice.currency), invoice.currency), open_net)
-    shares = split(exact, [free[line.id].amount for line in lines])
-    return [
-        CreditPart(line, line.quantity.value, min(share, free[line.id]))
-        for line, share in zip(lines, shares, strict=True)
-    ]
+    share = amount.amount * whole.amount / gross.amount
+    step = rounding(invoice, 1)
+    net = min(round_money(share, invoice.currency) + step, open_net)
+    while net.amount > 0:
+        shares = split(net, [free[line.id].amount for line in lines])
+        parts = [
+            CreditPart(line, line.quantity.value, min(each, free[line.id]))
+            for line, each in zip(lines, shares, strict=True)
+        ]
+        excess = gross_of(invoice, [part for part in parts if part.net.amount > 0]) - amount
+        if excess.amount <= 0:
+            return parts
+        net = net - max(step, round_money(excess.amount * whole.amount / gross.amount, invoice.currency))
+    return []
 
 
 def free_of(invoice: Invoice, credits: Sequence[CreditNote]) -> dict[str, Money]:
@@ -99,9 +106,3 @@ def priced(part: CreditPart) -> PricedLine:
         unit_price=UnitPrice(amount=price, currency=part.net.currency),
         tax=part.line.tax,
     )
-
-
-def _down(amount: Decimal, currency: str) -> Decimal:
-    near = round_money(amount, currency).amount
-    step = Decimal(1).scaleb(near.as_tuple().exponent)  # type: ignore[arg-type]
-    return amount.quantize(step, rounding=ROUND_DOWN) if near > amount else near

@@ -81,9 +81,13 @@ class Recorder:
             "reference": values["reference_number"] or values["reference_id"],
         }
 
+        played_again = asking.fence is not None and asking.fence.number > 1
+
         def together(tx: Transaction) -> None:
             for each in known:
                 write(tx, each, now)
+            if bound.requests.sequence and played_again and asking.run is not None:
+                effects.end_passed_over(tx, asking.run["id"], row["key"], now)
             type_ = event_of(bound.operation.name)
             journal.append(tx, at=now, type_=type_, data=data, run=asking.run, connection=bound.plan.name)
 
