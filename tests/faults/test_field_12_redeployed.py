@@ -22,11 +22,13 @@ from tests.support.whole import SECRETS
 from isthmus.orchestration.dispatch import Worker
 from isthmus.orchestration.engine import Engine
 from isthmus.orchestration.poll import Poller
+from isthmus.store import workers
 from isthmus.store.clock import MovableClock
 from isthmus.store.migrate import migrate
 from isthmus.store.store import Store
+from isthmus.store.transaction import Transaction
 
-POLLS = {"salesforce": "GET /services/data/v62.0/query", "sap_s4hana": "A_BillingDocument", "zendesk": "incremental"}
+POLLS = {"salesforce": "GET /services/data/v62.0/query", "sap_s4hana": "A_BillingDocument"}
 
 
 @contextmanager
@@ -59,7 +61,7 @@ async def test_rolling_redeployments(times: int, tmp_path: Path) -> None:
                 await _redeploy(house)
             elapsed = house.clock() - began
             assert 1 <= asked["salesforce"] <= 1 + int(elapsed / timedelta(seconds=20)), "as one never replaced"
-            assert asked["zendesk"] == 1
+            assert 1 <= asked["sap_s4hana"] <= 1 + int(elapsed / timedelta(seconds=15))
             assert await _registered(house) == registered, "nothing was registered, nothing taken away"
             assert asked["webhooks"] == 0, "nor even looked at"
             await house.win("OPP-1001")
@@ -103,6 +105,7 @@ async def test_twenty_pollers_at_once_are_one(database: str, tmp_path: Path) -> 
             stores = [Store(url, clock) for _ in range(4)]
             engines = [Engine(store, house.release, house.settings) for store in stores for _ in range(5)]
             pollers = [Poller(engine, _Waker(f"w{at}")) for at, engine in enumerate(engines)]
+            await stores[0].write(_all_alive)
             channel = house.release.connections["salesforce"].connector.inbound["opportunities"]
             for round_ in range(1, 4):
                 await asyncio.gather(*(poller.poll("salesforce", "opportunities", channel) for poller in pollers))
@@ -130,6 +133,13 @@ async def _cut_short(pollers: list[Poller], running: RunningSandbox, channel: An
     polling.cancel()
     await asyncio.gather(polling, return_exceptions=True)
     assert await pollers[1].poll("salesforce", "opportunities", channel) == 1
+
+
+def _all_alive(tx: Transaction) -> None:
+    """Every poller's worker has its lease, for as long as this test may take."""
+    for at in range(20):
+        workers.lease(tx, holder=f"w{at}", name="tester")
+    tx.run("UPDATE worker SET expires_at = expires_at + 600000", {})
 
 
 class _Waker:

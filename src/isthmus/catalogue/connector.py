@@ -278,7 +278,10 @@ class Cursor(_Described):
     pages: Literal["keyset", "locator"] = Field(
         "keyset",
         description="keyset: the next page is asked for after the last row's {cursor} and {cursor_tie};"
-        " locator: the vendor's next page is one of the rows as they were at the first",
+        " locator: the vendor's own next page, one of the rows as they were at the first, or after a row by its id",
+    )
+    sorted: bool = Field(
+        True, description="whether rows come oldest first; else the cursor moves after the last page only"
     )
     position: Jsonata | None = Field(None, description="JSONata over the page")
     more: Jsonata | None = Field(None, description="JSONata over the page: whether another follows its position")
@@ -291,6 +294,8 @@ class Cursor(_Described):
         by_value, by_position = (self.field, self.tie), (self.position, self.more, self.request)
         if not ((all(by_value) and not any(by_position)) or (all(by_position) and not any(by_value))):
             raise ValueError("a cursor has either field and tie, or position, more and request")
+        if self.pages == "keyset" and not self.sorted:
+            raise ValueError("what is not sorted cannot be read by keyset; write  pages: locator")
         return self
 
 
