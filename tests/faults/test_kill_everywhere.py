@@ -1,6 +1,7 @@
 """Killed at every write and every call, before and after, a worker's runs go on elsewhere and nothing is doubled.
 
-The points are not listed by hand: a first life counts them, and each is then visited by a life that ends there.
+The points are not listed by hand: a first life counts them, and each is then visited by a life that ends there. How
+many were visited is told at the end of the test run.
 """
 
 from __future__ import annotations
@@ -52,32 +53,32 @@ AT_LEAST = {"order": 70, "approvals": 50, "side": 50, "loop": 40, "undo": 130}
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_every_point_on_sqlite(scene: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_point_on_sqlite(scene: str, record_property: Callable[[str, object], None]) -> None:
     visited = kill_everywhere(*SCENES[scene])
     assert visited >= AT_LEAST[scene]
-    with capsys.disabled():
-        print(f"\n{scene}: killed at each of {visited} points (SQLite)")
+    record_property("crash points", f"{visited} on SQLite")
 
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_seeded_third_on_postgresql(scene: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_seeded_third_on_postgresql(scene: str, record_property: Callable[[str, object], None]) -> None:
     dice = random.Random(f"third of {scene}")
     visited = kill_everywhere(*SCENES[scene], database="postgresql", only=lambda _: dice.random() < 1 / 3)
     assert visited > AT_LEAST[scene] / 5
-    with capsys.disabled():
-        print(f"\n{scene}: killed at {visited} points (PostgreSQL)")
+    record_property("crash points", f"{visited} on PostgreSQL")
 
 
 @pytest.mark.long
 @pytest.mark.postgres
 @pytest.mark.parametrize("scene", SCENES)
-def test_every_point_on_postgresql(scene: str) -> None:
-    assert kill_everywhere(*SCENES[scene], database="postgresql") >= AT_LEAST[scene]
+def test_every_point_on_postgresql(scene: str, record_property: Callable[[str, object], None]) -> None:
+    visited = kill_everywhere(*SCENES[scene], database="postgresql")
+    assert visited >= AT_LEAST[scene]
+    record_property("crash points", f"{visited} on PostgreSQL")
 
 
 @pytest.mark.parametrize("share", [0.15, 0.35, 0.5, 0.7, 0.9])
-def test_a_real_sigkill(share: float) -> None:
+def test_a_real_sigkill(share: float, record_property: Callable[[str, object], None]) -> None:
     """The same with a process that is really gone, at five points spread over its life."""
     prepare, audit = SCENES["order"]
     with Place() as place:
@@ -99,3 +100,4 @@ def test_a_real_sigkill(share: float) -> None:
         assert child.returncode == -9, child.stderr.decode()
         place.finish()
         audit(place)
+    record_property("crash points", "1 by SIGKILL")
