@@ -407,7 +407,8 @@ async def test_an_exception_is_shown_edited_retried_and_skipped(house: House) ->
 
 async def test_an_approval_is_decided_once_by_name(house: House) -> None:
     await house.win("OPP-1004")
-    await start(house, "OPP-1004")
+    quote = {"connection": "salesforce", "id": await id_of(house, "OPP-1004")}
+    await house.call("POST", "/api/process/quote-to-cash", {"quote": quote}, **{"X-API-Key": SHOP_KEY})
     await house.until("OPP-1004", "waiting")
     _, found = await house.key("GET", "/api/approvals")
     asked = next(each for each in found["approvals"] if each["id"].startswith("OPP-1004"))

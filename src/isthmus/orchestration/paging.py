@@ -90,7 +90,7 @@ class Paging:
         if not marks:
             return None, True
         newest = max(range(len(marks)), key=lambda at: (times[at], at))
-        return marks[newest], times == sorted(times)
+        return marks[newest], self._cursor.sorted and times == sorted(times)
 
     def _following(self, answer: Answer, mark: Mark | None, asked: Mark | None) -> Call | None:
         if self._cursor.position:

@@ -247,7 +247,8 @@ async def test_orders_are_found_by_what_is_asked(ask: Asker, running: RunningSan
     assert await ask.read(erp.search_orders, Search(request_number="it's none")) == ()
     assert made.source is not None
     read: Order = await ask.read(erp.read_order, made.source)
-    assert read.lines == made.lines
+    # the answer to the order does not say yet when what is promised
+    assert [line.model_copy(update={"schedule": ()}) for line in read.lines] == list(made.lines)
     assert read.partners.sold_to.customer == Link(
         kind="customer", id=id_of("customer", account.key), number=account.number
     )
