@@ -16,12 +16,14 @@ from tests.support.asking import asking
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.ways_in import poll
 
-from isthmus.catalogue.connector import Inbound
+from isthmus.catalogue.connector import Connector, Inbound
 from isthmus.catalogue.registry import connectors
+from isthmus.connectivity.transport.answer import Answer
+from isthmus.orchestration.paging import Paging
 
 SOURCE = Path(__file__).parents[2] / "src/isthmus"
 POLLS = [
-    pytest.param(channel, id=f"{name}.{at}")
+    pytest.param(folder.descriptor, channel, id=f"{name}.{at}")
     for name, folder in connectors().items()
     for at, channel in folder.descriptor.inbound.items()
     if channel.channel == "poll"
@@ -73,17 +75,24 @@ def test_where_marks_are_made_no_clock_is_known() -> None:
     assert not named & {"clock", "now", "utcnow", "today", "system_clock", "monotonic", "sleep"}
 
 
-@pytest.mark.parametrize("channel", POLLS)
-def test_a_poll_reads_in_the_order_of_its_cursor(channel: Inbound) -> None:
-    cursor = channel.cursor
+@pytest.mark.parametrize(("descriptor", "channel"), POLLS)
+def test_a_poll_reads_in_the_order_of_its_cursor(descriptor: Connector, channel: Inbound) -> None:
+    """Pages by number or by how many to skip are never right: what changes meanwhile shifts them."""
+    cursor, asked = channel.cursor, {"request": str(channel.request), **channel.query}
     assert cursor is not None
     if cursor.position:
         assert "{position}" in f"{cursor.request} {cursor.query}"
         return
-    asked = " ".join([str(channel.request), *(f"{name} {text}" for name, text in channel.query.items())])
-    assert re.search(rf"order ?by {cursor.field}, ?{cursor.tie}", asked, re.IGNORECASE), "sorted by time, then tie"
+    text = " ".join(f"{name} {value}" for name, value in asked.items())
     if cursor.pages == "keyset":
-        assert f"{cursor.tie} gt '{{cursor_tie}}'" in asked
+        after = dict.fromkeys(re.findall(r"(\w+) gt (?:[a-z]+)?'\{cursor", text))
+        assert asked["$orderby"].split(",") == list(after), "sorted by just what stands after the cursor, the tie last"
+        assert "{cursor_tie}" in text
+        return
+    by_cursor = re.search(rf"order by {cursor.field}, {cursor.tie}", text, re.IGNORECASE)
+    assert (by_cursor and descriptor.transport.next == "nextRecordsUrl") or "starting_after" in str(
+        descriptor.transport.next
+    ), "the vendor's next page is one of a result that stands, or begins after a row by its id"
 
 
 # What comes of it -------------------------------------------------------------------------------------
@@ -112,3 +121,19 @@ async def test_what_came_while_we_were_off_is_read_though_nothing_had_ever_come(
             running.clock.advance(timedelta(hours=30))
             ask.clock.advance(timedelta(hours=30))
             assert await poll(ask, "salesforce", "opportunities") == 1
+
+
+async def test_what_comes_newest_first_moves_no_cursor_before_its_last_page(tmp_path: Path) -> None:
+    with RunningSandbox(["stripe"]) as running:
+        async with asking(tmp_path, running, {"billing": "stripe"}) as ask:
+            name = next(name for name, plan in ask.release.connections.items() if plan.connector.connector == "stripe")
+            channel = ask.release.connections[name].connector.inbound["events_listed"]
+            paging = Paging(ask.release, ask.engine.connections[name], name, "events_listed", channel)
+            event = {
+                "id": "evt_1",
+                "created": 1763900000,
+                "type": "invoice.paid",
+                "data": {"object": {"object": "invoice", "id": "in_1"}},
+            }
+            page = paging.page(Answer(200, {}, {"data": [event], "has_more": False}, b"", None), None)
+            assert page.mark is not None and not page.in_order
