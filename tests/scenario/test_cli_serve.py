@@ -58,6 +58,16 @@ def state_of(key: str, cwd: Path) -> str | None:
     return rows[0]["state"] if rows else None
 
 
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is read from /proc")
+def test_an_idle_worker_has_loaded_only_what_it_needs(sandbox: RunningSandbox, acme: Path, tmp_path: Path) -> None:
+    """Migration, engine of jobs and reader of XML come when they are needed: together they are half of a worker."""
+    with running("serve", "acme", "--port", "0", cwd=tmp_path, environment=environment(sandbox)) as facts:
+        until(lambda: get(f"{facts['url']}/health/ready") == {"status": "ready"})
+        loaded = Path(f"/proc/{facts['process'].pid}/maps").read_text()
+    assert "pydantic_core" in loaded
+    assert [name for name in ("sqlalchemy", "psycopg", "lxml") if name in loaded] == []
+
+
 def test_it_serves_and_commands_beside_it_write_rows(sandbox: RunningSandbox, acme: Path, tmp_path: Path) -> None:
     with running("serve", "acme", "--port", "0", cwd=tmp_path, environment=environment(sandbox)) as facts:
         hook = f"{facts['url']}/webhooks/salesforce/{environment(sandbox)['ISTHMUS_SF_WEBHOOK_SECRET']}"
