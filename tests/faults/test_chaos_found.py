@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scenario.test_order_status import Followed, ordered
+from tests.support import tampering
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.whole import Whole
+
+from isthmus.orchestration import parked
 
 
 @pytest.fixture
@@ -62,3 +66,37 @@ async def test_a_customer_that_landed_too_late_is_retired(
         customers = [row for row in await w.books("sap_s4hana", "customer") if row["id"] > "17100100"]
         assert sorted((bool(row["key"]), row["living"]) for row in customers) == [(False, False), (True, True)]
         assert "isthmus.effect.repaired.v1" in await w.events(run["id"])
+
+
+async def test_a_second_order_that_was_reversed_is_not_told_to_anybody(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    """It has the same request number, and changes later than the first: what stands is told, not what came last."""
+    async with Followed(sandbox, tmp_path) as house:
+        first = await ordered(house, "OPP-1002")
+        await house.hear()
+        erp = {"base_url": sandbox.base_url("sap_s4hana"), **sandbox.credentials("sap_s4hana")}
+        second = await asyncio.to_thread(tampering.double, erp, first)
+        await house.hear()
+        await asyncio.to_thread(tampering.reject, erp, second)
+        await house.hear()
+        told = await house.reported("OPP-1002")
+        assert (told.order_number, told.status) == (first, "confirmed")
+        assert await house.rows("SELECT title FROM exception WHERE state = 'open'") == []
+
+
+async def test_a_cancelled_order_is_not_told_over_the_one_that_came_after_it(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    """Won again, a quote has another order; news of the first, however late, say nothing of the second."""
+    async with Followed(sandbox, tmp_path) as house:
+        first = await ordered(house, "OPP-1003")
+        run = await house.until("OPP-1003", "done")
+        await parked.cancel(house.store, run["id"], who="clerk")
+        house._wake()
+        await house.until("OPP-1003", "undone")
+        await house.desk("salesforce/play/reopen", {"opportunity": "OPP-1003"})
+        await house.win("OPP-1003")
+        await house.until("OPP-1003", "done", timeout_s=60, generation=2)
+        second = (await house.reported("OPP-1003")).order_number
+        assert second != first
+        await house.again(first)
+        assert (await house.reported("OPP-1003")).order_number == second

@@ -20,13 +20,8 @@ def tamper(vendors: Mapping[str, Mapping[str, str]], books: Mapping[str, list[di
     invoices = {row["order"]: row for row in books["billing"] if row["kind"] == "invoice" and row["living"]}
     lost = next(row for row in orders if invoices.get(row["id"], {}).get("status") == "open")
     doubled, shaved = [row for row in orders if row["id"] in invoices and row is not lost][:2]
-    with requests.Session() as sap:
-        sap.auth, sap.headers["Accept"] = (erp["user"], erp["password"]), "application/json"
-        root = erp["base_url"] + _ORDERS
-        token = sap.get(f"{root}/", headers={"x-csrf-token": "Fetch"}, timeout=10)
-        sap.headers["x-csrf-token"] = token.headers["x-csrf-token"]
-        _double(sap, root, doubled["id"])
-        _shave(sap, root, shaved["id"])
+    double(erp, doubled["id"])
+    _shave(erp, shaved["id"])
     invoice = invoices[lost["id"]]
     key = (billing["api_key" if invoice["account"] == "emea" else "api_key_apac"], "")
     _done(requests.post(f"{billing['base_url']}/v1/invoices/{invoice['id']}/void", auth=key, timeout=10))
@@ -36,19 +31,43 @@ def tamper(vendors: Mapping[str, Mapping[str, str]], books: Mapping[str, list[di
     }  # fmt: skip
 
 
-def _double(sap: requests.Session, root: str, order: str) -> None:
-    found = _done(sap.get(f"{root}/A_SalesOrder('{order}')?$expand=to_Item", timeout=10))["d"]
-    same = ("SalesOrderType", "SalesOrganization", "DistributionChannel", "OrganizationDivision", "SoldToParty")
-    body = {name: found[name] for name in (*same, "ExternalDocumentID", "SenderBusinessSystemName")}
-    line = found["to_Item"]["results"][0]
-    body["to_Item"] = [{"Material": line["Material"], "RequestedQuantity": "1"}]
-    _done(sap.post(f"{root}/A_SalesOrder", json=body, timeout=10))
+def double(erp: Mapping[str, str], order: str) -> str:
+    """Make a second order under the same key; its number."""
+    with _signed_in(erp) as sap:
+        found = _done(sap.get(f"{sap.root}/A_SalesOrder('{order}')?$expand=to_Item", timeout=10))["d"]
+        same = ("SalesOrderType", "SalesOrganization", "DistributionChannel", "OrganizationDivision", "SoldToParty")
+        body = {name: found[name] for name in (*same, "ExternalDocumentID", "SenderBusinessSystemName")}
+        body["to_Item"] = [{"Material": found["to_Item"]["results"][0]["Material"], "RequestedQuantity": "1"}]
+        return str(_done(sap.post(f"{sap.root}/A_SalesOrder", json=body, timeout=10))["d"]["SalesOrder"])
 
 
-def _shave(sap: requests.Session, root: str, order: str) -> None:
-    items = _done(sap.get(f"{root}/A_SalesOrder('{order}')/to_Item", timeout=10))["d"]["results"]
-    line = f"{root}/A_SalesOrderItem(SalesOrder='{order}',SalesOrderItem='{items[0]['SalesOrderItem']}')"
-    _done(sap.patch(line, json={"RequestedQuantity": "1"}, headers={"If-Match": "*"}, timeout=10))
+def reject(erp: Mapping[str, str], order: str) -> None:
+    """Reject all lines of an order: it is cancelled by that."""
+    _change_lines(erp, order, {"SalesDocumentRjcnReason": "61"})
+
+
+def _shave(erp: Mapping[str, str], order: str) -> None:
+    _change_lines(erp, order, {"RequestedQuantity": "1"})
+
+
+def _change_lines(erp: Mapping[str, str], order: str, change: Mapping[str, str]) -> None:
+    with _signed_in(erp) as sap:
+        for item in _done(sap.get(f"{sap.root}/A_SalesOrder('{order}')/to_Item", timeout=10))["d"]["results"]:
+            line = f"A_SalesOrderItem(SalesOrder='{order}',SalesOrderItem='{item['SalesOrderItem']}')"
+            _done(sap.patch(f"{sap.root}/{line}", json=change, headers={"If-Match": "*"}, timeout=10))
+
+
+class _Ledger(requests.Session):
+    root: str
+
+
+def _signed_in(erp: Mapping[str, str]) -> _Ledger:
+    sap = _Ledger()
+    sap.root = erp["base_url"] + _ORDERS
+    sap.auth, sap.headers["Accept"] = (erp["user"], erp["password"]), "application/json"
+    token = sap.get(f"{sap.root}/", headers={"x-csrf-token": "Fetch"}, timeout=10)
+    sap.headers["x-csrf-token"] = token.headers["x-csrf-token"]
+    return sap
 
 
 def _done(answer: requests.Response) -> Any:

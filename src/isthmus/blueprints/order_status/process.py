@@ -34,8 +34,8 @@ class Truth(BaseModel):
 
 @process("order-status", version=1, starts_on="isthmus.order.changed.v1", again=True)
 async def order_status(run: Run, order: Order) -> None:
-    """Tell of an order that has changed."""
-    await told(run, order, run.opened_on)
+    """Tell of an order that has changed. (Two orders may stand for one quote: each tells under its own number.)"""
+    await told(run, order, run.opened_on, key=order.number or "")
 
 
 @process("invoice-status", version=1, starts_on="isthmus.invoice.issued.v1", again=True)
@@ -94,6 +94,8 @@ async def in_crm(run: Run, order: Reference, today: date, key: str) -> Truth:
         stands = await run.step(crm.read_order_report, Search(number=_quote_number(truth.order)), key=f"{key} {look}")
         if stands is None or stands == report.model_copy(update={"quote_id": stands.quote_id}):
             break
+        if report.status == "cancelled" and stands.order_number not in (None, report.order_number):
+            break  # the quote was won again since, and has another order
         news = report.model_copy(update={"quote_id": stands.quote_id})
         await run.step(crm.report_order, news, key=f"{key} {look}", stays="it tells what is")
     return truth
@@ -131,8 +133,16 @@ async def noted(run: Run, case: Reference, truth: Truth, today: date, key: str =
 
 
 async def truth_of(ask: Ask, order: Reference) -> Truth:
-    """An order as it is now, with its deliveries and the invoices that ask for its money."""
+    """An order as it is now, with its deliveries and the invoices that ask for its money.
+
+    Of one that was cancelled, the order that stands for the same request: a repeat in doubt may have made a second one.
+    """
     found = await ask(erp.read_order, order)
+    if found.request_number and order_word(found, ()) == "cancelled":
+        same = await ask(erp.search_orders, Search(request_number=found.request_number, limit=10))
+        living = [each for each in same if order_word(each, ()) != "cancelled"]
+        found = min(living, key=lambda each: each.number or "", default=found)
+        order = found.source or order
     deliveries, invoices = await asyncio.gather(
         ask(erp.search_deliveries, order), ask(billing.search_invoices, Search(request_number=found.request_number))
     )
