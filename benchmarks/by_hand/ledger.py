@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 _SCHEMA = """
-PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;
+PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=4000;
 CREATE TABLE IF NOT EXISTS inbox (
   id TEXT PRIMARY KEY, subject TEXT NOT NULL, body BLOB, received_at TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'new',
   problem TEXT);

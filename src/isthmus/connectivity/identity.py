@@ -17,21 +17,22 @@ from isthmus.store.transaction import Transaction
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _KEPT = 50_000
+_HOLDERS = (dict, list)
 
 
 def foreign_links(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Every link in a mapped object whose id is still the vendor's."""
     links: list[dict[str, Any]] = []
     around: list[Any] = [found]
-    while around:
-        value = around.pop()
-        if isinstance(value, dict):
-            id_ = value.get("id")
-            if isinstance(id_, str) and "/" in id_ and "kind" in value:
-                links.append(value)
-            around += [item for item in value.values() if isinstance(item, dict | list)]
-        else:
-            around += [item for item in value if isinstance(item, dict | list)]
+    for holder in around:  # it grows meanwhile
+        if isinstance(holder, dict):
+            id_ = holder.get("id")
+            if isinstance(id_, str) and "/" in id_ and "kind" in holder:
+                links.append(holder)
+            holder = holder.values()
+        for value in holder:
+            if isinstance(value, _HOLDERS):
+                around.append(value)
     return links
 
 

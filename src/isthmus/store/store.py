@@ -165,6 +165,16 @@ def sqlite_path(url: str) -> Path:
     return Path(url.removeprefix("sqlite:///"))
 
 
+#: a checkpoint syncs file and log: after 16 MB of log instead of 4
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=4000",
+    "temp_store=MEMORY",
+    "cache_size=-32000",
+)
+
+
 def open_sqlite(path: Path) -> sqlite3.Connection:
     """A connection in autocommit with WAL and full durability. The file must be there: ``migrate`` makes it."""
     connection = sqlite3.connect(
@@ -172,6 +182,6 @@ def open_sqlite(path: Path) -> sqlite3.Connection:
         isolation_level=None, check_same_thread=False, timeout=PATIENCE_MS / 1000, cached_statements=512,
     )  # fmt: skip
     connection.row_factory = _sqlite_row
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY", "cache_size=-32000"):
+    for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -5,6 +5,7 @@ The queries are few and known, so they are written as SQL; SQLAlchemy owns schem
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -33,8 +34,9 @@ class Transaction:
 
     def __init__(self, connection: Any, dialect: Dialect, file: Path | None = None) -> None:
         """``file``: the SQLite file, which must stay the one that was opened."""
-        self._connection = connection
-        self._file, self._identity = file, _identity(file) if file else None
+        self._connection, self._patient = connection, True
+        self._file = os.fspath(file) if file else None
+        self._identity = _identity(self._file) if self._file else None
         self.dialect = dialect
         self.share = " FOR SHARE" if dialect == "postgresql" else ""
         self.lock = " FOR UPDATE" if dialect == "postgresql" else ""
@@ -87,14 +89,10 @@ class Transaction:
         if self.dialect != "sqlite":
             return
         self.same_file()
-        if patient:
-            self._connection.execute("BEGIN IMMEDIATE")
-            return
-        self._connection.execute("PRAGMA busy_timeout=0")
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        finally:
-            self._connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        if patient is not self._patient:
+            self._connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS if patient else 0}")
+            self._patient = patient
+        self._connection.execute("BEGIN IMMEDIATE")
 
     def same_file(self) -> None:
         """Raise sqlite3.OperationalError where the file was removed or replaced: what is written is found by nobody."""
@@ -118,9 +116,9 @@ class Transaction:
         self._connection.close()
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+def _identity(file: str) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 - asked at every read
     except OSError:
         return None
     return found.st_dev, found.st_ino

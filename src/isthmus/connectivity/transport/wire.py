@@ -65,9 +65,9 @@ class Wire:
         address = URL(url, encoded=True)
         stage = _Stage(method, last_look)
         token = _STAGE.set(stage)
-        span = _TRACER.start_span(method, kind=trace.SpanKind.CLIENT, attributes=self._attributes(method, address))
+        span = self._span(method, address)
         sent = dict(headers)
-        _PROPAGATOR.inject(sent, trace.set_span_in_context(span))
+        _PROPAGATOR.inject(sent, None if span is trace.INVALID_SPAN else trace.set_span_in_context(span))
         try:
             received = await self._exchanged(method, address, sent, body, timeout_s)
         except (aiohttp.ClientError, OSError, NotSent, NoAnswer) as error:
@@ -116,13 +116,18 @@ class Wire:
             )
         return self._session
 
-    def _attributes(self, method: str, address: URL) -> dict[str, str | int]:
-        return {
+    def _span(self, method: str, address: URL) -> trace.Span:
+        """A span for one exchange; none within a span that is not recorded, whose ids go out then."""
+        around = trace.get_current_span()
+        if around.get_span_context().is_valid and not around.is_recording():
+            return trace.INVALID_SPAN
+        attributes: dict[str, str | int] = {
             "http.request.method": method,
             "server.address": address.host or "",
             "server.port": address.port or 0,
             "isthmus.connection": self._name,
         }
+        return _TRACER.start_span(method, kind=trace.SpanKind.CLIENT, attributes=attributes)
 
     def _lost(self, error: Exception, stage: _Stage, address: URL) -> NotSent | NoAnswer:
         where = f"{self._name}: {stage.method} to {address.host}"
@@ -161,6 +166,8 @@ class _Request(aiohttp.ClientRequest):
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:
     """The whole body; an answer that is too large to be one is no answer."""
+    if response.content_length is not None and response.content_length <= _LARGEST_ANSWER:
+        return await response.read()
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
