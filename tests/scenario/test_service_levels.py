@@ -117,6 +117,38 @@ async def test_who_cannot_be_reached_is_told_later_and_nobody_twice(
             assert (len(events.taken), len(mail.taken)) == (1, 1)
 
 
+def asking_desk(text: str) -> str:
+    """The sample landscape, whose deal desk is asked about prices, and sleeps at night."""
+    changed = text.replace("price_above_tolerance: park ", "price_above_tolerance: approval ")
+    quiet = '{from: "00:00", to: "22:00", time_zone: UTC}'
+    told = '{title: Deal desk, alert_url: "env:ORDER_DESK_URL"'
+    changed = changed.replace("deal-desk: {title: Deal desk", f"deal-desk: {told}, quiet: {quiet}", 1)
+    assert told in changed and "price_above_tolerance: approval" in changed
+    return changed
+
+
+async def test_deciders_are_told_what_is_asked_but_not_in_quiet_hours(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EventReceiver() as events:
+        monkeypatch.setenv("ORDER_DESK_URL", events.url)
+        async with House(sandbox, tmp_path, change=asking_desk, polls=False) as house:
+            night = house.clock().replace(hour=3, minute=0) + timedelta(days=1)
+            house.clock.advance(night - house.clock())
+            await house._listen()
+            await house.win("OPP-1004")
+            await house.until("OPP-1004", "waiting")
+            while not (rows := await house.rows("SELECT * FROM alert WHERE tell_at LIKE '%T22:00:00%'")):
+                await asyncio.sleep(0.05)
+            assert not events.taken and rows[0]["desk"] == "deal-desk"
+            house.clock.advance(timedelta(hours=20))
+            await until(lambda: events.taken, "the desk was told in the morning")
+            told = events.taken[0]
+            assert told["type"] == "isthmus.approval.requested.v1"
+            assert told["data"]["approval"] == "OPP-1004.deal-desk.price"
+            assert "isthmus approvals approve OPP-1004.deal-desk.price" in told["data"]["text"]
+
+
 async def test_kept_promises_are_measured_and_nobody_is_told(
     sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from isthmus.orchestration.engine import Engine
 from isthmus.store import service_levels
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, Transaction
-from isthmus.visibility.following import follow
+from isthmus.visibility.following import APPROVAL, follow
 from isthmus.visibility.incidents import INCIDENT, Incident, incidents
 
 log = logging.getLogger("isthmus.alerts")
@@ -76,20 +76,22 @@ class Alerting:
             row = standing.pop(incident.group_key, None)
             if row is None:
                 about = {"desk": incident.desk, "level": incident.level, "group_key": incident.group_key}
-                tell_at = self._awake(incident.desk, now + GATHER)
-                service_levels.open_alert(tx, {**about, **facts, "opened_at": instant(now), "tell_at": tell_at})
+                at = {"opened_at": instant(now), "tell_at": instant(now + GATHER)}
+                service_levels.open_alert(tx, {**about, **facts, **at})
             else:
                 if _has_grown(row, incident, now):
-                    facts["tell_at"] = self._awake(row["desk"], now)
+                    facts["tell_at"] = instant(now)
                 service_levels.change_alert(tx, row["number"], facts)
         for row in standing.values():
             over: Row = {"state": "ended", "ended_at": instant(now), "tell_at": None, "told_to": []}
             if row["told_at"]:
-                over["tell_at"] = self._awake(row["desk"], now)
+                over["tell_at"] = instant(now)
             service_levels.change_alert(tx, row["number"], over)
 
     def _awake(self, desk: str, at: datetime) -> str:
-        quiet = self._engine.release.desks[desk].quiet
+        """The instant at which a desk may be told: not in its quiet hours."""
+        found = self._engine.release.desks.get(desk)
+        quiet = found.quiet if found else None
         return instant((quiet.until(at) if quiet else None) or at)
 
     # Telling --------------------------------------------------------------------------------------
@@ -97,6 +99,10 @@ class Alerting:
     async def _tell_due(self, now: datetime) -> None:
         until = instant(now + _HOLD)
         for row in await self._store.write(lambda tx: service_levels.take_due_alerts(tx, instant(now), until)):
+            if (later := self._awake(row["desk"], now)) > instant(now):
+                rest: Row = {"tell_at": later, "held_until": None}
+                await self._store.write(partial(service_levels.change_alert, number=row["number"], values=rest))
+                continue
             told_to, said = await self._tell(row)
             values: Row = {"told_to": told_to, "held_until": None, "said": said}
             if said is None:
@@ -154,12 +160,13 @@ class Alerting:
         """The alert as a CloudEvent 1.0, structured mode; a second delivery of one telling has the same id."""
         release = self._engine.release
         kind = "ended" if row["state"] == "ended" else "opened" if not row["tellings"] else "grown"
+        type_ = row["data"]["type"] if row["level"] == APPROVAL else f"isthmus.alert.{kind}.v1"
         title, body = self._words(row)
         return {
             "specversion": "1.0",
             "id": f"{release.name}.alert.{row['number']}.{row['tellings'] + 1}",
             "source": f"/isthmus/{release.name}/{release.environment.name}",
-            "type": f"isthmus.alert.{kind}.v1",
+            "type": type_,
             "subject": row["level"],
             "time": row["ended_at"] or row["opened_at"],
             "datacontenttype": "application/json",
@@ -167,12 +174,23 @@ class Alerting:
         }
 
     def _words(self, row: Row) -> tuple[str, str]:
+        if row["level"] == APPROVAL:
+            return row["title"], self._question(row["data"])
         incident, console = INCIDENT.validate_python(row["data"]), self._console()
         if row["state"] == "ended":
             body = f"It was told with {row['told_documents']} documents. Nothing is left to do."
             return f"Over: {row['level']} · {incident.cause}", body
         look = f"{console.rstrip('/')}/exceptions" if console else None
         return row["title"], incident.body(look)
+
+    def _question(self, asked: Row) -> str:
+        console, id_ = self._console(), asked["approval"]
+        lines = [
+            f"To be decided by {asked['due_at'][:16].replace('T', ' ')} UTC." if asked["due_at"] else "",
+            f"Look and decide: {console.rstrip('/')}/approvals/{id_}" if console else "",
+            f"Or type: isthmus approvals approve {id_} (or reject)",
+        ]
+        return "\n".join(line for line in lines if line)
 
     def _console(self) -> str | None:
         written = self._engine.release.environment.console_url

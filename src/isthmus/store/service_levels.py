@@ -125,6 +125,11 @@ def open_alert(tx: Transaction, row: Row) -> bool:
     return tx.insert_new("alert", {**row, "state": "open", "told_to": "[]", "data": json.dumps(row["data"])})
 
 
+def tell_once(tx: Transaction, row: Row) -> None:
+    """Have a desk told something that is no incident: there is nothing to follow afterwards."""
+    tx.insert("alert", {**row, "state": "ended", "told_to": "[]", "data": json.dumps(row["data"])})
+
+
 def change_alert(tx: Transaction, number: int, values: Row) -> None:
     """Change columns of an alert."""
     texts: Row = {name: json.dumps(values[name]) for name in ("data", "told_to") if name in values}
