@@ -38,10 +38,15 @@ WITHIN = timedelta(milliseconds=800)
 WAIT_MOST_S = 10
 V1 = Deprecated(datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 6, 30, tzinfo=UTC), PATH)
 
+#: one line that is not blank
+_LINE = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
 Id = Annotated[
-    str, Path(max_length=200, description="our id, the business number or the CRM's id", examples=["17100001"])
+    str,
+    Path(
+        pattern=_LINE, max_length=200, description="our id, the business number or the CRM's id", examples=["17100001"]
+    ),
 ]
-Text = Annotated[str | None, Query(max_length=200)]
+Text = Annotated[str | None, Query(pattern=_LINE, max_length=200)]
 Fresh = Annotated[str | None, Header(alias="Cache-Control", description="`no-cache`, or `max-age=` seconds")]
 Patience = Annotated[str | None, Header(alias="Prefer", description="`wait=` seconds, at most 10")]
 _RESPONSES: dict[int | str, dict[str, Any]] = {

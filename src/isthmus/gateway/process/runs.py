@@ -23,8 +23,8 @@ from isthmus.store.clock import instant
 from isthmus.store.transaction import Row, Transaction
 from isthmus.visibility.timeline import summary, timeline
 
-#: an id at a vendor: it becomes part of a subject (parted by slashes) and of a run's id (generations by tildes)
-VENDOR_ID = r"^[^/~\x00-\x1f\x7f-\x9f]+$"
+#: an id at a vendor: it becomes part of a subject (parted by slashes) and of a run's id (generations by tildes); not blank
+VENDOR_ID = r"^[^/~\x00-\x1f\x7f-\x9f]*[^\s/~\x00-\x1f\x7f-\x9f][^/~\x00-\x1f\x7f-\x9f]*$"
 RunId = Annotated[str, Path(max_length=500, examples=["quote-to-cash.crm-europe.Opportunity.0061"])]
 _ENDED: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such run"},
