@@ -290,7 +290,9 @@ def test_the_program_over_http(tmp_path: Path) -> None:
 def test_it_imports_nothing_of_isthmus() -> None:
     code = "import sys, isthmus.sandbox.proof; print(sorted(m for m in sys.modules if m.startswith('isthmus')))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert loaded.strip() == "['isthmus', 'isthmus.sandbox', 'isthmus.sandbox.proof']"
+    assert json.loads(loaded.replace("'", '"')) == [
+        *("isthmus", "isthmus.sandbox", "isthmus.sandbox.credits", "isthmus.sandbox.proof", "isthmus.sandbox.verdict")
+    ], "its own parts, and nothing else"
 
 
 def test_a_fresh_verdict_says_nothing_holds_less() -> None:

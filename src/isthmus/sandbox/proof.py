@@ -5,7 +5,7 @@
 It reads what each system says it holds (``/_sandbox/<vendor>/books``, neutral rows, read by the vendor's own API) and
 compares. ``--parked`` is a file or an address with the opportunities that wait for a person: a JSON list of numbers,
 or of objects with ``business_key`` (as ``/api/exceptions`` and ``isthmus exceptions list --json`` have them).
-Imports nothing of Isthmus, so that it cannot agree with its mistakes. Ends with 1 where a proof fails.
+Imports nothing of Isthmus but its own two parts, so that it cannot agree with its mistakes. Ends with 1 where a proof fails.
 """
 
 from __future__ import annotations
@@ -16,54 +16,33 @@ import sys
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-Row = Mapping[str, Any]
+from isthmus.sandbox.credits import Credits
+from isthmus.sandbox.verdict import Row, Verdict, equal, listed, number, said
+
+__all__ = ["ROLES", "Verdict", "judge", "parked_numbers", "read_books", "roles_of"]
 ROLES = ("crm", "erp", "billing", "support")
-_PLACES = {"JPY": 0, "KRW": 0, "KWD": 3, "BHD": 3, "OMR": 3}
 _TIMEOUT_S = 180.0
 
 
-@dataclass
-class Verdict:
-    """What the books say. ``findings`` are sentences; the numbers count what was found."""
-
-    opportunities: int = 0
-    completed: int = 0
-    parked: int = 0
-    lost: int = 0
-    doubled: int = 0
-    unasked: int = 0
-    unreported: int = 0
-    cents_off: int = 0
-    invoices_equal: int = 0
-    entitlements: int = 0
-    numbered: int = 0
-    sums: dict[str, str] = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        """Nothing lost, doubled, made unasked, a cent off, or kept from the salespeople."""
-        return not (self.lost or self.doubled or self.unasked or self.unreported or self.cents_off)
-
-    def to_json(self) -> dict[str, Any]:
-        """For machines."""
-        return {"holds": self.holds, **vars(self)}
-
-
 def judge(
-    books: Mapping[str, Sequence[Row]], parked: Iterable[str] = (), *, asked: Iterable[str] | None = None
+    books: Mapping[str, Sequence[Row]],
+    parked: Iterable[str] = (),
+    *,
+    asked: Iterable[str] | None = None,
+    agreed: Iterable[str] = (),
 ) -> Verdict:
     """Compare the books of ``crm``, ``erp``, ``billing`` and ``support``.
 
     ``parked``: numbers of opportunities that wait for a person. ``asked`` narrows to some opportunities, for books
-    that hold more than this play.
+    that hold more than this play. ``agreed``: tickets whose credit somebody agreed to, so that there must be one.
     """
-    return _Audit(books, set(parked), None if asked is None else set(asked)).verdict()
+    found = _Audit(books, set(parked), None if asked is None else set(asked)).verdict()
+    Credits(books, found).judge(set(agreed))
+    return found
 
 
 class _Audit:
@@ -76,7 +55,7 @@ class _Audit:
         self._orders: dict[str, list[Row]] = defaultdict(list)
         for row in self._rows("erp", "order"):
             if row["living"] and row["sender"]:
-                self._orders[_number(row["key"])].append(row)
+                self._orders[number(row["key"])].append(row)
         self._invoices: dict[str, list[Row]] = defaultdict(list)
         for row in self._rows("billing", "invoice"):
             if row["living"]:
@@ -100,7 +79,7 @@ class _Audit:
             orders = self._orders.get(key, [])
             if len(orders) > 1:
                 found.doubled += len(orders) - 1
-                found.findings.append(f"{key} has {len(orders)} living orders: {_listed(orders)}")
+                found.findings.append(f"{key} has {len(orders)} living orders: {listed(orders)}")
             if key in self._parked:
                 found.parked += 1
             elif not orders:
@@ -124,7 +103,7 @@ class _Audit:
         if len(invoices) > 1:
             found.doubled += len(invoices) - 1
             found.findings.append(
-                f"order {order['id']} of {key} has {len(invoices)} living invoices: {_listed(invoices)}"
+                f"order {order['id']} of {key} has {len(invoices)} living invoices: {listed(invoices)}"
             )
         for invoice in invoices[:1]:
             asked = {"amount": f"{gross:f}", "currency": order["currency"]}
@@ -146,20 +125,20 @@ class _Audit:
             return
         if len(legal) > 1 and sum(Decimal(row["gross_amount"]) for row in legal) > gross:
             found.doubled += len(legal) - 1
-            found.findings.append(f"order {order['id']} of {key} is invoiced {len(legal)} times: {_listed(legal)}")
+            found.findings.append(f"order {order['id']} of {key} is invoiced {len(legal)} times: {listed(legal)}")
             return
         asked = {"amount": f"{gross:f}", "currency": order["currency"]}
         whole = {"total": f"{sum(Decimal(r['gross_amount']) for r in legal):f}", "currency": legal[0]["currency"]}
-        self._equal(f"legal invoice {_listed(legal)} of {key}", asked, "amount", whole, "total")
+        self._equal(f"legal invoice {listed(legal)} of {key}", asked, "amount", whole, "total")
         numbers = {str(row["id"]) for row in legal}
-        if unnumbered := [one for one in self._invoices.get(str(order["id"]), []) if not numbers & _said(one)]:
+        if unnumbered := [one for one in self._invoices.get(str(order["id"]), []) if not numbers & said(one)]:
             found.unreported += 1
             found.findings.append(
-                f"invoice {_listed(unnumbered)} of {key} does not say its legal number {_listed(legal)}"
+                f"invoice {listed(unnumbered)} of {key} does not say its legal number {listed(legal)}"
             )
         elif str(opportunity["legal_invoice_number"]) not in numbers:
             found.unreported += 1
-            found.findings.append(f"{key} does not know its legal invoice {_listed(legal)}")
+            found.findings.append(f"{key} does not know its legal invoice {listed(legal)}")
         else:
             found.numbered += 1
 
@@ -179,7 +158,7 @@ class _Audit:
             return
         if len(granted) > 1:
             found.doubled += len(granted) - 1
-            found.findings.append(f"{opportunity['customer']} has {len(granted)} entitlements: {_listed(granted)}")
+            found.findings.append(f"{opportunity['customer']} has {len(granted)} entitlements: {listed(granted)}")
         sold = self._sold_plans(str(opportunity["customer"]))
         if str(granted[0]["plan"]).lower() not in sold:
             found.lost += 1
@@ -209,11 +188,11 @@ class _Audit:
         for key, orders in self._orders.items():
             if key not in self._all_won:
                 found.unasked += len(orders)
-                found.findings.append(f"order {_listed(orders)} stands for {key or 'nothing'}, which is not won")
+                found.findings.append(f"order {listed(orders)} stands for {key or 'nothing'}, which is not won")
         for order, invoices in self._invoices.items():
             if order and order not in known:
                 found.unasked += len(invoices)
-                found.findings.append(f"invoice {_listed(invoices)} asks for order {order}, which does not live")
+                found.findings.append(f"invoice {listed(invoices)} asks for order {order}, which does not live")
 
     def _masters(self) -> None:
         """Nobody may stand twice in one system under one key."""
@@ -227,13 +206,7 @@ class _Audit:
                     )
 
     def _equal(self, what: str, one: Row, first: str, other: Row, second: str) -> bool:
-        wanted, made = Decimal(one[first]), Decimal(other[second])
-        if one["currency"] == other["currency"] and wanted == made:
-            return True
-        off = abs(wanted - made).scaleb(_PLACES.get(str(one["currency"]), 2)).to_integral_value()
-        self._verdict.cents_off += max(int(off), 1)
-        self._verdict.findings.append(f"{what}: {made:f} {other['currency']}, expected {wanted:f} {one['currency']}")
-        return False
+        return equal(self._verdict, what, one, first, other, second)
 
     def _rows(self, role: str, kind: str) -> Iterator[Row]:
         return (row for row in self._books.get(role, ()) if row["kind"] == kind)
@@ -268,21 +241,7 @@ def read_books(sandbox: str, roles: Mapping[str, str] | None = None) -> dict[str
 def parked_numbers(found: Any) -> set[str]:
     """Opportunity numbers of a parked list: plain, or objects with ``business_key``, bare or below ``exceptions``."""
     rows = found.get("exceptions", []) if isinstance(found, dict) else found
-    return {_number(row if isinstance(row, str) else row.get("business_key") or "") for row in rows} - {""}
-
-
-def _number(key: str) -> str:
-    """``OPP-1002`` of ``OPP-1002~2``: generations of one sale."""
-    return str(key).partition("~")[0]
-
-
-def _listed(rows: Sequence[Row]) -> str:
-    return ", ".join(str(row["id"]) for row in rows)
-
-
-def _said(row: Row) -> set[str]:
-    """What somebody has noted on a document, whatever the notes are called."""
-    return {str(value) for value in (row.get("metadata") or {}).values()}
+    return {number(row if isinstance(row, str) else row.get("business_key") or "") for row in rows} - {""}
 
 
 def _get(url: str) -> Any:

@@ -16,7 +16,7 @@ MAIN = "quote-to-cash"
 _NUMBERING = "invoice-numbering"
 _PAGE = 500
 _CHUNK_MAX = 50
-_OVER = ("done", "undone", "ignored")
+OVER = ("done", "undone", "ignored")
 
 Progress = Callable[[int, int], None]
 
@@ -50,7 +50,7 @@ def close_deals(stage: Stage, count: int, seed: int, progress: Progress) -> list
     for at in range(0, count, chunk):
         stage.do(filled(deals["win"], {"opportunities": ",".join(numbers[at : at + chunk])}))
         progress(0, count)
-    _until(lambda: _settled(stage, set(numbers)), count, progress, patience_s=60 + count / 5)
+    until(lambda: _settled(stage, set(numbers)), count, progress, patience_s=60 + count / 5)
     return numbers
 
 
@@ -65,7 +65,7 @@ def deliver_and_bill(stage: Stage, orders: list[str], progress: Progress) -> int
         with suppress(ValueError):  # its card has paid already
             stage.do(filled(after["paid"], {"order": order}))
     wanted = set(documents)
-    _until(lambda: len(wanted & _ended(stage, _NUMBERING)), len(wanted), progress, patience_s=60)
+    until(lambda: len(wanted & _ended(stage, _NUMBERING)), len(wanted), progress, patience_s=60)
     return len(wanted)
 
 
@@ -87,7 +87,7 @@ def mend(stage: Stage, mends: list[Mend], progress: Progress) -> None:
     for one in mends:
         if one.command:
             stage.api(f"/api/exceptions/{one.number}/retry", body={})
-    _until(lambda: _settled(stage, numbers), len(numbers), progress, patience_s=60)
+    until(lambda: _settled(stage, numbers), len(numbers), progress, patience_s=60)
 
 
 def runs(stage: Stage, process: str) -> Iterator[dict[str, Any]]:
@@ -117,11 +117,11 @@ def _settled(stage: Stage, numbers: set[str]) -> int:
     # read after the runs: what is parked for good has an exception that no clock takes up again
     for_people = {row["run_id"] for row in stage.api("/api/exceptions?limit=1000")["exceptions"] if not row["retry_at"]}
     for_people |= {row["run_id"] for row in stage.api("/api/approvals")["approvals"]}
-    return len({run["key"] for run in found if run["state"] in _OVER or run["id"] in for_people})
+    return len({run["key"] for run in found if run["state"] in OVER or run["id"] in for_people})
 
 
 def _ended(stage: Stage, process: str) -> set[str]:
-    return {run["key"] for run in runs(stage, process) if run["state"] in (*_OVER, "parked")}
+    return {run["key"] for run in runs(stage, process) if run["state"] in (*OVER, "parked")}
 
 
 def _opportunities(stage: Stage) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ def _opportunities(stage: Stage) -> list[dict[str, Any]]:
     return [row for row in rows if row["kind"] == "opportunity"]
 
 
-def _until(measure: Callable[[], int], goal: int, progress: Progress, patience_s: float) -> None:
+def until(measure: Callable[[], int], goal: int, progress: Progress, patience_s: float) -> None:
     """Look until the goal is reached and nothing is still to be delivered, or patience ends (the proof will tell)."""
     ends, pause_s = time.monotonic() + patience_s, 0.1
     while True:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from isthmus.cli.demo.acts import MAIN, Mend, runs
+from isthmus.cli.demo.disputes import Became, Dispute, agreed, became
 from isthmus.cli.demo.stage import Stage
 from isthmus.sandbox.proof import Verdict, judge, parked_numbers
 
@@ -40,6 +41,7 @@ class Outcome:
     repeats: dict[str, int] = field(default_factory=dict)
     repaired: int = 0
     heard_again: int = 0
+    disputes: list[Became] = field(default_factory=list)
 
     @property
     def parked(self) -> list[Deal]:
@@ -47,13 +49,14 @@ class Outcome:
         return [deal for deal in self.deals if deal.mend]
 
 
-def look(stage: Stage, numbers: Sequence[str], mends: Sequence[Mend]) -> Outcome:
+def look(stage: Stage, numbers: Sequence[str], mends: Sequence[Mend], disputes: Sequence[Dispute] = ()) -> Outcome:
     """Read the books, the runs and the faults, and judge."""
     books = {role: stage.desk(vendor, "books") for role, vendor in stage.script.systems.items()}
     waiting = parked_numbers([mend.exception for mend in mends])
     waiting |= {row["run_id"] for row in stage.api("/api/approvals")["approvals"]}
     told = _told(stage, set(numbers))
-    outcome = Outcome(_deals(books, numbers, mends, told), judge(books, waiting, asked=numbers))
+    verdict = judge(books, waiting, asked=numbers, agreed=agreed(stage, disputes))
+    outcome = Outcome(_deals(books, numbers, mends, told), verdict, disputes=became(stage, disputes, books))
     for run in told.values():
         outcome.repeats.update(Counter(outcome.repeats) + Counter(_rules(run)))
         outcome.repaired += sum(event["type"].startswith("isthmus.effect.repaired") for event in run["events"])

@@ -66,6 +66,27 @@ def table(outcome: Outcome, titles: dict[str, str]) -> None:
             say(line, style)
 
 
+def disputes(outcome: Outcome) -> None:
+    """One line for each dispute: what became of it, and where a decision waits."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not outcome.disputes:
+        return
+    drawn = Table(box=None, pad_edge=True, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("Ticket", "Customer", "Invoice", "Disputed", "What became of it"):
+        drawn.add_column(heading, justify="right" if heading == "Disputed" else "left", overflow="fold")
+    for one in outcome.disputes:
+        each = one.dispute
+        words = Text(f"{each.kind['name']}: {one.words}", "yellow" if one.state in ("waiting", "parked") else "")
+        drawn.add_row(each.ticket, one.customer, each.invoice, money(each.amount, each.currency), words)
+    say("\nDisputed invoices", "bold")
+    console().print(drawn)
+    for one in outcome.disputes:
+        if one.address:
+            say(f"  Ticket {one.dispute.ticket} waits for you: {one.address}", "bold yellow")
+
+
 def proof(outcome: Outcome, billed: int) -> None:
     """What the books prove, in sentences."""
     found, repeats = outcome.verdict, sum(outcome.repeats.values())
@@ -78,6 +99,10 @@ def proof(outcome: Outcome, billed: int) -> None:
     say(f"  {sums}")
     if billed:
         say(f"  {found.numbered} of {billed} legal invoices went round: the ledger's number stands in CRM and billing")
+    if outcome.disputes:
+        states = [one.state for one in outcome.disputes]
+        told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        say(f"  {len(states)} disputes: {told}; each credit equals its credit note and refund, once")
     if found.parked:
         say(f"  {found.parked} parked, each with a reason and a remedy")
     met = ", ".join(f"{count} × {kind.replace('_', ' ')}" for kind, count in outcome.faults.items())

@@ -34,6 +34,7 @@ class Stage:
     sandbox: str
     gateway: str
     vendors: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
     def desk(self, *path: str, body: Any = None) -> Any:
         """Ask the sandbox's desk."""
@@ -44,9 +45,10 @@ class Stage:
         path, values = command_path(command)
         return self.desk(*path, body=values)
 
-    def api(self, path: str, body: Any = None) -> Any:
-        """Ask Isthmus."""
-        return call(f"{self.gateway}{path}", body=body)
+    def api(self, path: str, body: Any = None, *, by: str | None = None) -> Any:
+        """Ask Isthmus, as the visitor or ``by`` somebody who has a key."""
+        headers = {"Authorization": f"Bearer {self.keys[by]}"} if by else {}
+        return call(f"{self.gateway}{path}", body=body, headers=headers)
 
     def set_faults(self, rules: list[dict[str, Any]], seed: int) -> None:
         """Trouble from now on; none ends it."""
@@ -58,26 +60,35 @@ def standing(script: Script, folder: Path, cwd: Path, seed: int, port: int, gate
     """Start both, with the landscape that ``isthmus init`` writes; stop them at the end. Ports 0: free ones."""
     if folder.exists():
         shutil.rmtree(folder)
-    landscape = _landscape(folder)
+    keys = {name: secrets.token_urlsafe(24) for name in script.whole["people"]}
+    landscape = _landscape(script, folder, keys)
     with ExitStack() as ending:
         facts = _started(ending, folder, cwd, "sandbox", ["--port", str(port), "--seed", str(seed)], {})
         vendors = facts["vendors"]
         gateway_port = gateway_port or _free_port()
         gateway, secret = f"http://127.0.0.1:{gateway_port}", secrets.token_urlsafe(16)
-        stage = Stage(script, folder, facts["url"], gateway, vendors)
+        stage = Stage(script, folder, facts["url"], gateway, vendors, keys)
         environment = {**script.environment(vendors, secret), **_webhooks(stage, secret)}
         arguments = [str(landscape), "--port", str(gateway_port), "--visitor", _VISITOR]
         _started(ending, folder, cwd, "serve", arguments, environment)
         yield stage
 
 
-def _landscape(folder: Path) -> Path:
+def _landscape(script: Script, folder: Path, keys: Mapping[str, str]) -> Path:
     from isthmus.catalogue.registry import registry
     from isthmus.cli.init import write_landscape
+    from isthmus.governance.access import key_hash
 
-    known = registry()
-    write_landscape(folder / "sonnwerk", known.blueprints["quote_to_cash"], known)
-    return (folder / "sonnwerk").resolve()
+    known, landscape = registry(), (folder / "sonnwerk").resolve()
+    write_landscape(landscape, known.blueprints["quote_to_cash"], known)
+    facts = {"visitor": _VISITOR, "hash": {name: key_hash(key) for name, key in keys.items()}}
+    for change in script.whole["landscape"]:
+        file = landscape / change["in"]
+        before, says, after = file.read_text("utf-8").partition(change["says"])
+        if not says:
+            raise ValueError(f"the demo's script changes {change['says']!r}, which {change['in']} does not say")
+        file.write_text(before + filled(change["becomes"], facts) + after, "utf-8")
+    return landscape
 
 
 def _started(

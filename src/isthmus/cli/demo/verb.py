@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,6 +60,7 @@ def demo(
 def _played(stage: Stage, count: int, seed: int, once: bool, as_json: bool) -> bool:
     """All acts; whether the proofs hold."""
     from isthmus.cli.demo import acts, show
+    from isthmus.cli.demo import disputes as second
     from isthmus.cli.demo.outcome import look
     from isthmus.cli.showing import say_json
 
@@ -71,9 +73,13 @@ def _played(stage: Stage, count: int, seed: int, once: bool, as_json: bool) -> b
     orders = [deal.order for deal in look(stage, numbers, mends).deals if deal.order]
     with _bar(as_json, "Goods leave, the ledger invoices, customers pay", 0) as bar:
         billed = acts.deliver_and_bill(stage, orders, bar)
-    first = look(stage, numbers, mends)
+    with _bar(as_json, "Customers dispute invoices, people decide", 0) as bar:
+        disputes = second.open_disputes(stage, orders, bar)
+        second.decide(stage, disputes, bar)
+    first = look(stage, numbers, mends, disputes)
     if not as_json:
         show.table(first, titles)
+        show.disputes(first)
         show.proof(first, billed)
     if not once:
         show.closing(stage, first)
@@ -81,10 +87,12 @@ def _played(stage: Stage, count: int, seed: int, once: bool, as_json: bool) -> b
         return first.verdict.holds
     with _bar(as_json, "Mending what is parked", len(mends)) as bar:
         acts.mend(stage, mends, bar)
-    last = look(stage, numbers, acts.parked(stage, numbers))
+        second.decide(stage, disputes, bar, all_by=stage.script.whole["disputes"]["once"])
+    last = look(stage, numbers, acts.parked(stage, numbers), disputes)
     if as_json:
         say_json(_document(first, last, mends, billed, seed, time.monotonic() - begun), lines=True)
     else:
+        show.disputes(last)
         show.proof(last, billed)
     return first.verdict.holds and last.verdict.holds
 
@@ -99,6 +107,7 @@ def _document(
         for name in ("lost", "doubled", "unasked", "unreported", "cents_off")
     }
     still = {deal.number for deal in last.parked}
+    states = Counter(each.state for each in last.disputes)
     mended = sum(deal.number not in still for deal in first.parked)
     return {
         "holds": one.holds and two.holds,
@@ -115,11 +124,18 @@ def _document(
         "faults_by_kind": last.faults,
         "legal_invoices": billed,
         "numbered": two.numbered,
+        "disputes": len(last.disputes),
+        **{state: states[state] for state in ("credited", "rejected", "waiting")},
         "sums": two.sums,
         "findings": [*one.findings, *two.findings],
         "parked_for": [
             {"opportunity": m.exception["business_key"], "exception": m.number, "title": m.exception["title"], "commands": m.commands}
             for m in mends
+        ],
+        "disputed": [
+            {"ticket": d.dispute.ticket, "invoice": d.dispute.invoice, "amount": d.dispute.amount, "currency": d.dispute.currency,
+             "kind": d.dispute.kind["name"], "state": d.state, "became": d.words}
+            for d in last.disputes
         ],
         "seed": seed,
         "seconds": round(seconds, 1),
