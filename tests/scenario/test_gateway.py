@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 from tests.support.house import KEY, House
 from tests.support.running_sandbox import RunningSandbox
 from tests.support.whole import setting
@@ -91,6 +94,26 @@ async def test_a_key_is_made_and_revoked_on_the_command_line(house: House) -> No
     assert not await house.rows("SELECT hash FROM api_key WHERE hash = :key", key=key), "only its hash is kept"
     await isthmus("keys", "revoke", "auditor")
     assert (await house.call("GET", "/api/runs", Authorization=f"Bearer {key}"))[0] == 401
+
+
+async def test_measures_are_scraped_as_the_docs_say(house: House) -> None:
+    """By Prometheus's own rules: the credentials behind their type, the answer in its text format."""
+    text = (Path(__file__).parents[2] / "docs/rooms/gateway.md").read_text()
+    (config,) = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])["scrape_configs"]
+    (create,) = re.findall(r"`isthmus (keys create [^`]+)`", text.split("**Measures.**")[1])
+    command = [*create.split(), "--database", f"sqlite:///{house.database}"]
+    made = await asyncio.to_thread(CliRunner().invoke, top(), command)
+    key = made.stdout.splitlines()[0].strip()
+    accept = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.1"
+    for credentials, status in ((key, 200), ("guessed", 401)):
+        headers = {"Authorization": f"{config['authorization']['type']} {credentials}", "Accept": accept}
+        async with house.http.get(config["metrics_path"], headers=headers) as answer:
+            assert answer.status == status
+            if status == 200:
+                families = {family.name for family in text_string_to_metric_families(await answer.text())}
+                assert answer.headers["Content-Type"].startswith("text/plain; version=")
+                assert any(name.startswith("isthmus_") for name in families)
+    assert (await house.call("GET", "/api/runs", Authorization=f"Bearer {key}"))[0] == 403, "and opens nothing else"
 
 
 async def test_a_visitor_comes_in_without_a_key_in_the_demo_only(house: House, tmp_path: Path) -> None:
