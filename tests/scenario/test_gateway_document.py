@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -178,6 +179,11 @@ def test_with_every_scope_but_its_own_a_route_answers_403(standing: StandingHous
         answer = requests.request(method, standing.url + filled(path), headers=headers, timeout=10)
         assert answer.status_code == 403, (method, path, answer.text)
         assert scope in answer.json()["title"]
+
+
+def test_every_scope_is_named_where_keys_are_declared() -> None:
+    told = (Path(__file__).parents[2] / "docs/landscape.md").read_text().split("### `access`")[1].split("\n## ")[0]
+    assert [scope for scope in SCOPES if f"`{scope}`" not in told] == []
 
 
 # Schemathesis -------------------------------------------------------------------------------------
