@@ -104,6 +104,8 @@ async def test_a_form_of_another_site_does_nothing(house: House) -> None:
         other = await browser.post(path, {"group": "x", "token": token}, Origin="https://evil.example")
         assert other[0] == 403 and "another site" in other[1]
         assert (await browser.post(path, {"group": "x", "token": token}))[0] == 404, "ours is heard"
+        assert (await browser.post("/sign-out", {"token": "made up"}))[0] == 403
+        assert (await browser.get("/"))[0] == 200
         assert (await browser.post("/sign-out", {"token": token}))[0] == 303
         assert (await browser.get("/"))[0] == 303
 

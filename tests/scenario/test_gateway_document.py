@@ -154,6 +154,20 @@ def test_without_a_key_every_route_but_the_open_ones_answers_401(
                 assert answer.headers["Content-Type"] == MEDIA_TYPE and answer.json()["title"]
 
 
+def test_beside_the_api_there_are_known_doors_only(standing: StandingHouse) -> None:
+    """What the document does not describe is described here: vendors' doors, and the link that a decider was sent."""
+    others = [route.path for route in standing.house.app.routes if not isinstance(route, APIRoute)]
+    webhooks = ["/webhooks/{connection}", "/webhooks/{connection}/{secret}"]
+    assert sorted(others) == sorted(["/openapi.json", *webhooks, *["/approvals/{token}"] * 2])
+    for link in ("guessed", "a.b.c", "%2e%2e"):
+        form = {"confirm": "yes", "verdict": "approved"}
+        for answer in (
+            requests.get(f"{standing.url}/approvals/{link}", timeout=10),
+            requests.post(f"{standing.url}/approvals/{link}", data=form, timeout=10),
+        ):
+            assert answer.status_code in (404, 410), (link, answer.text)
+
+
 def test_with_every_scope_but_its_own_a_route_answers_403(standing: StandingHouse, document: dict[str, Any]) -> None:
     store = standing.house.store
     for scope in SCOPES:

@@ -51,7 +51,10 @@ def sign_out(desk: Desk) -> Door:
         visitor = await desk.visitor(request)
         if visitor is not None:
             request.state.visitor = visitor
-            await desk.check_token(request)
+            try:
+                await desk.check_token(request)
+            except PermissionError as error:
+                return desk.says(request, "You may not do this", str(error), 403)
             await people.sign_out(desk.store, request.cookies.get(COOKIE, ""))
         answer = RedirectResponse(desk.url("/sign-in"), 303)
         answer.delete_cookie(COOKIE, path=desk.root)
