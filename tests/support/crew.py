@@ -1,4 +1,4 @@
-"""Processes of ``isthmus serve`` that share one PostgreSQL and one set of sandboxes: started, killed, frozen, restarted."""
+"""Processes of ``isthmus serve`` on one database and one set of sandboxes: started, killed, frozen, restarted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 
 from isthmus.catalogue.registry import registry
 from isthmus.cli.init import write_landscape
+from isthmus.store.migrate import migrate
 from isthmus.store.store import Store
-from isthmus.store.transaction import Row
+from isthmus.store.transaction import Row, Transaction
 from tests.support.command import COMMAND
 from tests.support.postgres import drop_database, new_database
 from tests.support.running_sandbox import RunningSandbox
@@ -61,11 +62,18 @@ class Hand:
 
 
 class Crew:
-    """``with Crew(sandbox, folder) as crew: crew.start("worker", "worker")``; ``change`` edits the landscape's text."""
+    """``with Crew(sandbox, folder) as crew: crew.start("worker", "worker")``; ``change`` edits the landscape's text.
 
-    def __init__(self, sandbox: RunningSandbox, folder: Path, *, change: Callable[[str], str] = str) -> None:
+    The database is a PostgreSQL of its own unless another is given.
+    """
+
+    def __init__(
+        self, sandbox: RunningSandbox, folder: Path, *, change: Callable[[str], str] = str, database: str = ""
+    ) -> None:
         self.sandbox, self.folder, self._change = sandbox, folder, change
+        self.database, self._own = database, not database
         self.variables = environment(sandbox)
+        self._beside: Transaction | None = None
         self.hands: list[Hand] = []
 
     def __enter__(self) -> Crew:
@@ -73,7 +81,9 @@ class Crew:
         write_landscape(self.folder / "acme", known.blueprints["quote_to_cash"], known)
         file = self.folder / "acme/isthmus.yaml"
         file.write_text(self._change(file.read_text()))
-        self.database = new_database()
+        self.database = self.database or new_database()
+        if not self._own:
+            migrate(self.database)
         self._beside = Store.open_connection(self.database)
         return self
 
@@ -85,8 +95,9 @@ class Crew:
             hand.process.wait()
             if hand.process.stdout is not None:
                 hand.process.stdout.close()
-        self._beside._connection.close()
-        drop_database(self.database)
+        self.let_go()
+        if self._own:
+            drop_database(self.database)
 
     def begin(self, as_: str, *more: str) -> Hand:
         """Begin to start a process."""
@@ -105,9 +116,17 @@ class Crew:
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Ask the database beside all of them."""
+        if self._beside is None:
+            self._beside = Store.open_connection(self.database)
         found = self._beside.rows(sql, values)
-        self._beside.commit()
+        self._beside.rollback()
         return found
+
+    def let_go(self) -> None:
+        """Close our own connection to the database."""
+        if self._beside is not None:
+            self._beside.close()
+        self._beside = None
 
     def count(self, sql: str, **values: Any) -> int:
         """The number of a ``SELECT count(*) AS n``."""

@@ -55,14 +55,16 @@ def with_store(
     return asyncio.run(opened())
 
 
-def database_of(landscape: Path | None, environment: str, database: str | None, *, make: bool = False) -> str:
+def database_of(
+    landscape: Path | None, environment: str, database: str | None, *, make: bool = False, may_be_missing: bool = False
+) -> str:
     """The address of the database that is meant. Raises LookupError in words where there is none yet."""
     from isthmus.store.store import sqlite_path
 
     url = database or _landscapes(landscape, environment)
     if not url.startswith("postgres"):
         url = url if url.startswith("sqlite:") else f"sqlite:///{url}"
-        if not make and not sqlite_path(url).exists():
+        if not make and not may_be_missing and not sqlite_path(url).exists():
             raise LookupError(f"there is no database at {sqlite_path(url)} yet; isthmus serve makes it")
     if make:
         from isthmus.store.migrate import migrate

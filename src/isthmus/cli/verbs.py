@@ -57,6 +57,8 @@ VERBS = (
     Verb("check", f"{_CLI}.check:check", "Find every mistake of a landscape, offline", _BEGIN),
     Verb("serve", f"{_CLI}.serve:serve", "Run a landscape: take calls, play processes", _RUN),
     Verb("sandbox", f"{_CLI}.sandbox:app", "Stand in for the applications: serve, show, set, play", _RUN),
+    Verb("backup", f"{_CLI}.backup:backup", "Write the database to a file, while everything runs", _RUN),
+    Verb("restore", f"{_CLI}.restore:restore", "Put a backup in the database's place", _RUN),
     Verb("keys", f"{_CLI}.keys:app", "Make keys for callers of the API", _RUN),
     Verb("people", f"{_CLI}.people:app", "Let people sign in to the console", _RUN),
     Verb("explain", f"{_CLI}.explain:explain", "Tell what became of anything, by any id or number", _PEOPLE),

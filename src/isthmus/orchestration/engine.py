@@ -19,7 +19,7 @@ from isthmus.orchestration.process import Process
 from isthmus.orchestration.releases import Releases
 from isthmus.orchestration.take_in import TakeIn
 from isthmus.store import epoch
-from isthmus.store.clock import moment
+from isthmus.store.clock import instant, moment
 from isthmus.store.messages import Start, Wake
 from isthmus.store.store import Store
 from isthmus.store.transaction import Row
@@ -49,6 +49,8 @@ class Engine:
     async def prepare(self) -> None:
         """Before anything is played: keep the release, and learn from the store whether a backup was restored."""
         await self.releases.keep()
+        if await self.store.read(epoch.is_copy):
+            await self.store.write(lambda tx: epoch.begin_in_copy(tx, instant(self.store.clock())))
         found = await self.store.read(epoch.current)
         self.deliverer.epoch = Epoch(found["number"], moment(found["began_at"])) if found else None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,8 @@ _PATIENCE_THERE: dict[str, str | int] = {
 }  # fmt: skip
 
 
-def _sqlite_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+def sqlite_row(cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> Row:
+    """A row of SQLite as PostgreSQL's driver gives it."""
     return dict(zip([column[0] for column in cursor.description], values, strict=True))
 
 
@@ -40,7 +41,7 @@ class Store:
         """``sleep`` is how pauses pass that are measured by ``clock``: a test's clock moves instead of waiting."""
         self.url, self.clock, self.sleep = url, clock, sleep
         self.dialect: Dialect = "postgresql" if url.startswith("postgres") else "sqlite"
-        self._lost = self._losses()
+        self._lost = _losses(self.dialect)
         committing = CommitInLoop if self.dialect == "sqlite" else GroupCommit
         self._commit = committing(self._connect, self._lost)
         self._local: Transaction | None = None
@@ -135,13 +136,6 @@ class Store:
         self._readers.append(reader)
         return result
 
-    def _losses(self) -> tuple[type[BaseException], ...]:
-        if self.dialect == "sqlite":
-            return (sqlite3.OperationalError,)
-        import psycopg
-
-        return (psycopg.OperationalError, psycopg.InterfaceError)
-
     def _connect(self) -> Transaction:
         return self.open_connection(self.url)
 
@@ -158,6 +152,28 @@ class Store:
         told = conninfo_to_dict(url.replace("postgresql+psycopg", "postgresql"))
         address = make_conninfo("", **{**_PATIENCE_THERE, **told})
         return Transaction(psycopg.connect(address, row_factory=dict_row), "postgresql")
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Transaction]:
+    """A connection for a block that asks a little, without a store around it. Raises StoreUnavailable."""
+    try:
+        transaction = Store.open_connection(url)
+        try:
+            yield transaction
+        finally:
+            transaction.close()
+    except _losses("postgresql" if url.startswith("postgres") else "sqlite") as error:
+        raise StoreUnavailable(f"the database cannot be read: {error}") from error
+
+
+def _losses(dialect: Dialect) -> tuple[type[BaseException], ...]:
+    """The errors of a database that is away, full or locked."""
+    if dialect == "sqlite":
+        return (sqlite3.OperationalError,)
+    import psycopg
+
+    return (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def sqlite_path(url: str) -> Path:
@@ -181,7 +197,7 @@ def open_sqlite(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=rw", uri=True,
         isolation_level=None, check_same_thread=False, timeout=PATIENCE_MS / 1000, cached_statements=512,
     )  # fmt: skip
-    connection.row_factory = _sqlite_row
+    connection.row_factory = sqlite_row
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
     return connection
