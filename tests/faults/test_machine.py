@@ -196,6 +196,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def mend(self) -> None:
         for row in self.place.exceptions()[:1]:
+            self.place.world.merge()
             self._do(parked.retry(self.life.store, row["number"], who="clerk"))
 
     # What the vendor does ---------------------------------------------------------------------------
@@ -283,6 +284,7 @@ class Machine(RuleBasedStateMachine):
     async def _people(self, life: Life) -> None:
         await approve_everything(life)
         for row in self.place.exceptions():
+            self.place.world.merge()
             await parked.retry(life.store, row["number"], who="clerk")
 
     # Lives ------------------------------------------------------------------------------------------
@@ -307,7 +309,7 @@ class Machine(RuleBasedStateMachine):
         ice, self.frozen = self.frozen, None
         if ice is None:
             return
-        self.late = self.late or ice.at.startswith("POST")
+        self.late = self.late or ice.makes
         holder = ice.life.worker.holder
         holds = self.place.sql("SELECT id FROM run WHERE owner = :holder", holder=holder)
         before = {} if holds or "Worker.claim" in ice.at else self._held()

@@ -18,10 +18,11 @@ class Ice:
 
     def __init__(self, life: Life, place: str, number: int = 1) -> None:
         self.life, self._place, self._number = life, place, number
-        #: what it was about to do, once it is frozen
-        self.at = ""
+        #: what it was about to do, once it is frozen, and whether something was being made at a vendor meanwhile
+        self.at, self.makes = "", False
         self._frozen, self._thawed = asyncio.Event(), asyncio.Event()
         self._playing: asyncio.Task[Any] | None = None
+        self._making = 0
         self._put_around()
 
     def do_until_frozen(self, work: Coroutine[Any, Any, Any]) -> bool:
@@ -53,7 +54,7 @@ class Ice:
             return
         self._number -= 1
         if self._number == 0:
-            self.at = name
+            self.at, self.makes = name, self._making > 0
             self._frozen.set()
             await self._thawed.wait()
 
@@ -69,8 +70,12 @@ class Ice:
             return await write(work, **more)
 
         async def sending(call: Any, **more: Any) -> Any:
-            await self._comes("send", f"{call.method} {call.path}")
-            return await send(call, **more)
+            self._making += call.method == "POST"
+            try:
+                await self._comes("send", f"{call.method} {call.path}")
+                return await send(call, **more)
+            finally:
+                self._making -= call.method == "POST"
 
         async def exchanging(method: str, url: str, *rest: Any, **more: Any) -> Any:
             if self._place == "first byte" and self._number > 0:

@@ -178,6 +178,12 @@ class World:
         counts = Counter((row["kind"], row["key"]) for row in self.things())
         return [at for at, number in counts.items() if number > 1]
 
+    def merge(self) -> None:
+        """What a person does with those that stand twice: the first stays."""
+        for kind, key in self.doubled():
+            for other in self.things(kind, key=key)[1:]:
+                self._books.execute("UPDATE thing SET living = 0 WHERE id = ?", (other["id"],))
+
     @property
     def under_way(self) -> int:
         """Effects that have not landed yet."""

@@ -6,6 +6,7 @@ Each is one transaction that makes the run due; whoever plays it next takes it l
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,6 +128,19 @@ async def edit(store: Store, number: int, *, who: str, changes: dict[str, Any]) 
     return await store.write(lambda tx: _edited(tx, store, _open(tx, number), who, changes))
 
 
+async def preview(store: Store, numbers: Sequence[int], changes: dict[str, Any]) -> list[Row]:
+    """What an edit would change and what a replay would then ask again, without changing anything.
+
+    For each exception ``entry``, ``input`` as it would be, ``changes`` (path → before and after), ``stands`` (effects
+    that are done) and ``again`` (those that are not). Raises as ``edit`` does.
+    """
+
+    def work(tx: Transaction) -> list[Row]:
+        return [_previewed(tx, _open(tx, number), changes) for number in numbers]
+
+    return await store.read(work)
+
+
 async def skip(store: Store, number: int, *, who: str, result: dict[str, Any] | None = None) -> Row:
     """Go on without the parked step: it counts as done by hand. ``result`` is its answer where the process needs one.
 
@@ -199,19 +213,7 @@ def _replay(tx: Transaction, store: Store, entry: Row, who: str, release: str | 
 
 
 def _edited(tx: Transaction, store: Store, entry: Row, who: str, changes: dict[str, Any]) -> Row:
-    run = runs.get_run(tx, entry["run_id"])
-    assert run is not None
-    if run["input"] is None:
-        raise ValueError(
-            f"EX-{entry['number']} has no input yet: its message could not be read; correct it at its source and retry"
-        )
-    before = json.loads(run["input"])
-    after = json.loads(run["input"])
-    for path, value in changes.items():
-        try:
-            _set(after, path, value)
-        except ValueError as error:
-            raise ValueError(f"EX-{entry['number']}: {error}") from None
+    run, before, after = _changed(tx, entry, changes)
     now = instant(store.clock())
     tx.run(
         "UPDATE run SET input = :input, updated_at = :now WHERE id = :id",
@@ -229,6 +231,35 @@ def _edited(tx: Transaction, store: Store, entry: Row, who: str, changes: dict[s
     )
     _note(tx, store, who, "exception.edit", entry["number"], {p: _get(before, p) for p in changes}, changes)
     return entry
+
+
+def _changed(tx: Transaction, entry: Row, changes: dict[str, Any]) -> tuple[Row, Any, Any]:
+    """The run of an exception, its input now and as it would be."""
+    run = runs.get_run(tx, entry["run_id"])
+    assert run is not None
+    if run["input"] is None:
+        raise ValueError(
+            f"EX-{entry['number']} has no input yet: its message could not be read; correct it at its source and retry"
+        )
+    before, after = json.loads(run["input"]), json.loads(run["input"])
+    for path, value in changes.items():
+        try:
+            _set(after, path, value)
+        except ValueError as error:
+            raise ValueError(f"EX-{entry['number']}: {error}") from None
+    return run, before, after
+
+
+def _previewed(tx: Transaction, entry: Row, changes: dict[str, Any]) -> Row:
+    _, before, after = _changed(tx, entry, changes)
+    whole = [row for row in effects.effects_of(tx, entry["run_id"]) if row["part"] == ""]
+    return {
+        "entry": entry,
+        "input": after,
+        "changes": {path: (_get(before, path), _get(after, path)) for path in changes},
+        "stands": [row for row in whole if row["state"] == "done"],
+        "again": [row for row in whole if row["state"] in ("intended", "refused")],
+    }
 
 
 def _open(tx: Transaction, number: int) -> Row:
@@ -249,9 +280,11 @@ def _open_group(tx: Transaction, group: str) -> list[Row]:
 
 def _again(tx: Transaction, run_id: str, store: Store, release: str | None, due: datetime | None = None) -> Row:
     now = instant(store.clock())
+    # what was told of a run that is undone is mended at its vendor: there is nothing to play
     tx.run(
-        "UPDATE run SET state = CASE WHEN state = 'undoing' THEN 'undoing' ELSE 'ready' END, round = round + 1, deaths = 0,"
-        " due_at = :due, wake = wake + 1, release = coalesce(:release, release), updated_at = :now WHERE id = :id",
+        "UPDATE run SET state = CASE WHEN state IN ('undoing', 'undone') THEN state ELSE 'ready' END, round = round + 1,"
+        " deaths = 0, due_at = CASE WHEN state = 'undone' THEN due_at ELSE :due END, wake = wake + 1,"
+        " release = coalesce(:release, release), updated_at = :now WHERE id = :id",
         {"id": run_id, "now": now, "due": instant(due) if due else now, "release": release},
     )
     run = runs.get_run(tx, run_id)

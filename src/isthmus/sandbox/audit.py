@@ -90,10 +90,8 @@ class _References:
         self._ids: set[tuple[str, str]] = set()
         self._keys: set[tuple[str, str]] = set()
         for row in effects:
-            if row["part"]:
-                continue
             operation = f"{row['role']}.{row['operation']}"
-            if row["reference_id"]:
+            if row["reference_id"] and not row["part"]:
                 self._ids.add((operation, str(row["reference_id"])))
             if row["state"] in ("done", "undone") and row["rule"] == "repaired":
                 self._keys.add((operation, str(row["business_key"])))

@@ -97,8 +97,14 @@ class Sender:
         return await self._recorder.done(asking, bound, row, argument, found)
 
     async def seconds(self, asking: Asking, operation: Operation[Any, Any], row: Row) -> list[Any]:
-        """Living objects under an effect's key beyond the one that was recorded, as what the operation answers."""
+        """Living objects under an effect's key beyond the one that was recorded, as what the operation answers.
+
+        Of a sequence it is the part that makes the operation's own object; others are not known by its key.
+        """
         bound = await self._bound_as_intended(asking, operation, row)
+        looked_for = _looked_for(bound)
+        if row["part"] and (looked_for is None or row["part"] != looked_for[1].part):
+            return []
         d = self._delivery(asking, bound, row)
         recorded, others = _recorded(bound, row), []
         for item in await self._deliverer.all_living(d):

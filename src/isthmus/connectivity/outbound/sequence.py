@@ -47,7 +47,7 @@ class Sequences:
         if part.once is None:
             objects = await self._reader.objects(asking, bound, part)
             return objects[0] if objects else None
-        row = self._intentions.row(asking, bound, parent["key"], name, None)
+        row = self._intentions.row(asking, bound, parent["key"], name, parent["undo"])
         deadline_s = part.deadline.total_seconds() if part.deadline else bound.deadline_s
         d = Delivery(asking, bound, part, part.once, row, deadline_s, bound.plan.settle_s)
         self._deliverer.prepare(d)
