@@ -37,7 +37,7 @@ async def browser_page(address: str, **options: Any) -> AsyncIterator[Any]:
         context = await browser.new_context(base_url=address, viewport={"width": 1280, "height": 900}, **options)
         page = await context.new_page()
         page.set_default_timeout(60_000)
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda said: errors.append(said.text) if _is_wrong(said) else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         try:
             yield page
@@ -46,17 +46,23 @@ async def browser_page(address: str, **options: Any) -> AsyncIterator[Any]:
     assert not errors, errors
 
 
+def _is_wrong(said: Any) -> bool:
+    """Not where a whole page was refused: that is an answer, and the test sees it."""
+    refused = said.text.startswith("Failed to load resource") and "/static/" not in said.location.get("url", "")
+    return said.type == "error" and not refused
+
+
 async def shoot(page: Any, name: str) -> None:
     """Keep a screenshot."""
     SHOTS.mkdir(exist_ok=True)
     await page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
-async def faults(page: Any) -> list[str]:
-    """What axe finds wrong for people who see or hear otherwise: serious and critical ones."""
+async def faults(page: Any, *rules: str) -> list[str]:
+    """What axe finds wrong for people who see or hear otherwise: serious and critical ones; of these rules, or of all."""
     from axe_playwright_python.async_playwright import Axe
 
-    found = await Axe().run(page)
+    found = await Axe().run(page, options={"runOnly": list(rules)} if rules else None)
     return [
         f"{each['id']}: {each['nodes'][0]['html'][:160]}"
         for each in found.response["violations"]

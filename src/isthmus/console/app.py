@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from isthmus.console import doors
 from isthmus.console.desk import Desk, Forbidden
 from isthmus.console.live import live
-from isthmus.console.pages import approvals, audit, catalogue, exceptions, landscape, runs, today
+from isthmus.console.pages import approvals, audit, catalogue, exceptions, landscape, mending, runs, today
 from isthmus.orchestration.engine import Engine
 
 ROOT = "/console"
@@ -59,7 +59,9 @@ def create_console(engine: Engine, wake: Callable[[], None], *, anonymous: str |
         get("/exceptions", exceptions.listed),
         get("/exceptions/group", exceptions.group),
         post("/exceptions/group/retry", exceptions.retry_group, "exceptions:write"),
+        post("/exceptions/group/edit", mending.edit_group, "exceptions:write"),
         get("/exceptions/{number:int}", exceptions.one),
+        post("/exceptions/{number:int}/edit", mending.edit, "exceptions:write"),
         post("/exceptions/{number:int}/{verb}", exceptions.change, "exceptions:write"),
         get("/approvals", approvals.inbox),
         get("/approvals/{approval_id:path}", approvals.one),

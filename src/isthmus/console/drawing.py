@@ -42,7 +42,15 @@ def environment(root: str, release: Release) -> Environment:
         return f"{root}{address}" + (f"?{urlencode(asked)}" if asked else "")
 
     found.globals |= {"root": root, "release": release, "titles": titles, "link": link}
-    found.filters |= {"money": money, "when": when, "took": took, "shown": shown, "number": number, "words": words}
+    found.filters |= {
+        "money": money,
+        "when": when,
+        "took": took,
+        "shown": shown,
+        "number": number,
+        "words": words,
+        "masked": masked,
+    }
     return found
 
 

@@ -65,7 +65,7 @@ def list_exceptions(
     tx: Transaction, *, state: str = "open", group: str | None = None, assignee: str | None = None,
     unit: str | None = None, connection: str | None = None, error_class: str | None = None, limit: int = 200,
 ) -> list[Row]:  # fmt: skip
-    """Exceptions, oldest first."""
+    """Exceptions that are open, oldest first; or that have ended, newest first."""
     conditions, values = ["state = :state"], {"state": state, "limit": limit}
     wanted = {
         "group_key": group, "assignee": assignee, "unit": unit, "connection": connection, "error_class": error_class,
@@ -74,7 +74,14 @@ def list_exceptions(
         if value:
             conditions.append(f"{column} = :{column}")
             values[column] = value
-    return tx.rows(f"SELECT * FROM exception WHERE {' AND '.join(conditions)} ORDER BY number LIMIT :limit", values)
+    order = "number" if state == "open" else "number DESC"
+    return tx.rows(f"SELECT * FROM exception WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit", values)
+
+
+def count_open(tx: Transaction, group: str) -> int:
+    """How many are open for one reason."""
+    sql = "SELECT count(*) AS n FROM exception WHERE state = 'open' AND group_key = :group"
+    return int(tx.value(sql, {"group": group}))
 
 
 def open_groups(tx: Transaction) -> list[dict[str, Any]]:
@@ -83,25 +90,28 @@ def open_groups(tx: Transaction) -> list[dict[str, Any]]:
     The words are those of the oldest of each; ``at_risk`` is currency → exact sum as text.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in tx.rows("SELECT * FROM exception WHERE state = 'open' ORDER BY number"):
-        group = found.setdefault(row["group_key"], _group_of(row))
-        group["count"] += 1
+    for row in tx.rows(
+        "SELECT number, group_key, amount, currency FROM exception WHERE state = 'open' ORDER BY number"
+    ):
+        group = found.setdefault(row["group_key"], {"first": row["number"], "at_risk": {}, "exceptions": []})
         group["exceptions"].append(f"EX-{row['number']}")
         if row["amount"] and row["currency"]:
             risk = group["at_risk"]
             risk[row["currency"]] = str(Decimal(risk.get(row["currency"], "0")) + Decimal(row["amount"]))
-    return sorted(found.values(), key=lambda group: (-group["count"], group["since"]))
+    return sorted((_told(tx, group) for group in found.values()), key=lambda group: (-group["count"], group["since"]))
 
 
-def _group_of(row: Row) -> dict[str, Any]:
-    told = ("title", "mend", "operation", "error_class", "code", "field")
+def _told(tx: Transaction, group: dict[str, Any]) -> dict[str, Any]:
+    first = get_exception(tx, group["first"])
+    assert first is not None
+    words = ("title", "mend", "operation", "error_class", "code", "field")
     return {
-        "group": row["group_key"],
-        **{name: row[name] for name in told},
-        "count": 0,
-        "at_risk": {},
-        "since": row["opened_at"],
-        "exceptions": [],
+        "group": first["group_key"],
+        **{name: first[name] for name in words},
+        "count": len(group["exceptions"]),
+        "at_risk": group["at_risk"],
+        "since": first["opened_at"],
+        "exceptions": group["exceptions"],
     }
 
 

@@ -301,6 +301,7 @@ exception = Table(
     _text("ended_by", null=True),
     Index("exception_open", "run_id", unique=True, **_where("state = 'open'")),
     Index("exception_group", "state", "group_key"),
+    Index("exception_state", "state", "number"),
     Index("exception_run", "run_id"),
     Index("exception_retry", "retry_at", **_where("state = 'open' AND retry_at IS NOT NULL")),
     sqlite_autoincrement=True,

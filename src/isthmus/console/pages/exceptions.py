@@ -1,4 +1,4 @@
-"""Exceptions: grouped with money and due time; one with its payload to mend; mend one or all, replay, skip, cancel."""
+"""Exceptions: grouped with money and due time, and one with everything known of it; replay, skip, cancel, assign, comment."""
 
 from __future__ import annotations
 
@@ -9,32 +9,46 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from isthmus.console.desk import Desk
-from isthmus.model.schemas import schema
+from isthmus.console.pages.mending import editor
 from isthmus.orchestration import parked
 from isthmus.store import audit, exceptions, runs
 from isthmus.store.clock import instant, moment
 from isthmus.store.transaction import Row, Transaction
 
+PAGE = 50
+_FILTERS = ("unit", "connection", "assignee")
+
 
 async def listed(request: Request, desk: Desk) -> Response:
     """Groups of equal failures, and the exceptions one by one."""
     query = request.query_params
-    wanted = {name: query.get(name) or None for name in ("assignee", "unit", "connection")}
-    state = "ended" if query.get("state") == "ended" else "open"
-    groups = await desk.store.read(exceptions.open_groups)
-    rows = await desk.store.read(lambda tx: exceptions.list_exceptions(tx, state=state, **wanted, limit=100))
-    facts = {"groups": groups, "rows": rows, "state": state, "wanted": wanted, "now": instant(desk.store.clock())}
+    wanted = {name: query.get(name, "").strip() or None for name in _FILTERS}
+    which = "ended" if query.get("state") == "ended" else "open"
+
+    def work(tx: Transaction) -> tuple[list[dict[str, Any]], list[Row]]:
+        groups = exceptions.open_groups(tx) if which == "open" and not any(wanted.values()) else []
+        return groups, exceptions.list_exceptions(tx, state=which, **wanted, limit=PAGE + 1)
+
+    groups, rows = await desk.store.read(work)
+    facts = {"groups": groups, "rows": rows[:PAGE], "more": len(rows) > PAGE, "which": which, "wanted": wanted,
+             "now": instant(desk.store.clock())}  # fmt: skip
     return desk.page(request, "exceptions.html", facts)
 
 
 async def group(request: Request, desk: Desk) -> Response:
     """All exceptions of one group. Raises LookupError where nothing of it is open."""
     key = request.query_params.get("group", "")
-    found = next((each for each in await desk.store.read(exceptions.open_groups) if each["group"] == key), None)
+
+    def work(tx: Transaction) -> tuple[dict[str, Any] | None, list[Row], Row | None]:
+        found = next((each for each in exceptions.open_groups(tx) if each["group"] == key), None)
+        rows = exceptions.list_exceptions(tx, group=key, limit=PAGE + 1)
+        return found, rows, runs.get_run(tx, rows[0]["run_id"]) if rows else None
+
+    found, rows, first = await desk.store.read(work)
     if found is None:
         raise LookupError("Nothing of this group is open any more.")
-    rows = await desk.store.read(lambda tx: exceptions.list_exceptions(tx, group=key, limit=200))
-    return desk.page(request, "group.html", {"group": found, "rows": rows, "now": instant(desk.store.clock())})
+    facts = {"group": found, "rows": rows[:PAGE], "more": len(rows) > PAGE, "now": instant(desk.store.clock())}
+    return desk.page(request, "group.html", {**facts, "editor": _editor(request, desk, first), "near": None})
 
 
 async def retry_group(request: Request, desk: Desk) -> Response:
@@ -49,8 +63,7 @@ async def one(request: Request, desk: Desk) -> Response:
     """One exception with its payload. Raises LookupError."""
     number = request.path_params["number"]
     facts = await desk.store.read(lambda tx: _facts(tx, number))
-    edited = request.query_params.get("changes", "")
-    return desk.page(request, "exception.html", {**facts, "changes": edited, "help": _help(desk, facts["run"])})
+    return desk.page(request, "exception.html", {**facts, "editor": _editor(request, desk, facts["run"])})
 
 
 async def change(request: Request, desk: Desk) -> Response:
@@ -67,17 +80,6 @@ async def _retry(request: Request, desk: Desk, number: int) -> str:
     await parked.retry(desk.store, number, who=desk.who(request).name, release=desk.engine.release.id)
     desk.wake()
     return "It is played again"
-
-
-async def _edit(request: Request, desk: Desk, number: int) -> str:
-    form = await desk.form(request)
-    path, value = str(form.get("path", "")).strip(), str(form.get("value", ""))
-    if not path:
-        raise ValueError("Say which field is to be changed, such as lines[0].quantity.")
-    await parked.edit(desk.store, number, who=desk.who(request).name, changes={path: _value(value)})
-    if form.get("then") == "retry":
-        return f"{path} is changed. {await _retry(request, desk, number)}"
-    return f"{path} is changed; replay it when all is mended"
 
 
 async def _skip(request: Request, desk: Desk, number: int) -> str:
@@ -115,7 +117,7 @@ async def _comment(request: Request, desk: Desk, number: int) -> str:
     return "It is noted"
 
 
-_DEEDS = {"retry": _retry, "edit": _edit, "skip": _skip, "cancel": _cancel, "assign": _assign, "comment": _comment}
+_DEEDS = {"retry": _retry, "skip": _skip, "cancel": _cancel, "assign": _assign, "comment": _comment}
 
 
 def _facts(tx: Transaction, number: int) -> dict[str, Any]:
@@ -124,55 +126,13 @@ def _facts(tx: Transaction, number: int) -> dict[str, Any]:
         raise LookupError(f"No exception is called EX-{number}.")
     run = runs.get_run(tx, row["run_id"])
     assert run is not None
-    payload = json.loads(run["input"]) if run["input"] else None
-    equal = exceptions.list_exceptions(tx, group=row["group_key"], limit=200) if row["state"] == "open" else []
+    equal = exceptions.count_open(tx, row["group_key"]) if row["state"] == "open" else 0
     return {
-        "exception": row, "run": run, "about": payload, "fields": list(_leaves(payload)), "equal": len(equal),
+        "exception": row, "run": run, "equal": equal, "near": row["field"],
         "history": audit.lines(tx, about=f"EX-{number}", limit=200)[::-1],
     }  # fmt: skip
 
 
-def _leaves(value: Any, path: str = "") -> Any:
-    """Path and value of everything in a payload that a person could change, in order."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _leaves(item, f"{path}.{name}" if path else name)
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{place}]")
-    else:
-        yield path, value
-
-
-def _help(desk: Desk, run: Row) -> dict[str, str]:
-    """What the schema says of each field of the payload, by its path without places."""
-    word = next((start.split(".")[1] for start in [run["event"] or ""] if start.count(".") >= 2), "")
-    try:
-        found = schema(word)
-    except (KeyError, LookupError, ValueError):
-        return {}
-    return dict(_described(found, found, "", 0))
-
-
-def _described(whole: dict[str, Any], part: dict[str, Any], path: str, depth: int) -> Any:
-    if "$ref" in part:
-        name = part["$ref"].rpartition("/")[2]
-        part = {**whole.get("$defs", {}).get(name, {}), **{key: value for key, value in part.items() if key != "$ref"}}
-    if path and part.get("description"):
-        yield path, part["description"]
-    if depth > 5:
-        return
-    for branch in (part, *part.get("anyOf", ())):
-        for name, inner in branch.get("properties", {}).items():
-            yield from _described(whole, inner, f"{path}.{name}" if path else name, depth + 1)
-        if isinstance(branch.get("items"), dict):
-            yield from _described(whole, branch["items"], f"{path}[]", depth + 1)
-        if branch is not part and "$ref" in branch:
-            yield from _described(whole, branch, path, depth + 1)
-
-
-def _value(text: str) -> Any:
-    """What was typed: JSON where it is a list, an object, true, false or null; else text, so that amounts stay exact."""
-    if text[:1] in "[{" or text in ("true", "false", "null"):
-        return json.loads(text)
-    return text
+def _editor(request: Request, desk: Desk, run: Row | None) -> list[dict[str, Any]]:
+    """The editor's fields, in clear: only for who may write them. Everybody else sees the masked payload."""
+    return editor(run) if desk.who(request).may("exceptions:write") else []
