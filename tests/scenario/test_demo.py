@@ -11,7 +11,7 @@ import pytest
 from tests.support.command import isthmus
 from typer.testing import CliRunner
 
-from isthmus.cli.demo.script import command_path, filled, read_script
+from isthmus.cli.demo.script import Script, command_path, filled, read_script
 from isthmus.cli.demo.verb import demo
 from isthmus.cli.verbs import new_app
 
@@ -29,6 +29,13 @@ def test_once_for_machines(tmp_path: Path) -> None:
         0,
         0,
     )
+    assert (found["disputes"], found["credited"], found["rejected"], found["waiting"]) == (5, 3, 1, 1), found[
+        "disputed"
+    ]
+    by_kind = {one["kind"]: one["became"] for one in found["disputed"]}
+    assert "the receipt of the goods was confirmed" in by_kind["rejected by rule"]
+    assert "the bank" in by_kind["chargeback"]
+    assert all("credit note" in by_kind[kind] for kind in ("escalated", "by API", "for you"))
     assert found["numbered"] == found["legal_invoices"] > 0
     assert found["faults"] > 0
     assert all(len(one["commands"]) == 2 for one in found["parked_for"]), "a mend and a replay for each"
@@ -83,6 +90,24 @@ def test_the_script_names_every_variable_of_the_landscape() -> None:
 def test_mends(title: str, mend: str, command: str | None) -> None:
     facts = {"customer_number": "17100001"}
     assert read_script().mend({"title": title, "mend": mend}, facts) == command
+
+
+def test_the_script_changes_only_what_the_landscape_says(tmp_path: Path) -> None:
+    """Each change finds its place, and what comes of it is a landscape: people with keys, and a desk above another."""
+    import yaml
+
+    from isthmus.cli.demo.stage import write_landscape_of
+
+    script = read_script()
+    landscape = write_landscape_of(script, tmp_path, dict.fromkeys(script.whole["people"], "a key"))
+    written = yaml.safe_load((landscape / "isthmus.yaml").read_text())
+    assert set(written["access"]) == set(script.whole["people"])
+    assert written["desks"]["finance-lead"]["members"] == ["carla"]
+    deciders = {kind.get("decides") for kind in script.whole["disputes"]["kinds"]} - {None}
+    assert {*deciders, script.whole["disputes"]["once"]} <= set(script.whole["people"])
+    broken = {**script.whole, "landscape": [{"in": "isthmus.yaml", "says": "nobody: says this", "becomes": ""}]}
+    with pytest.raises(ValueError, match="nobody: says this"):
+        write_landscape_of(Script(broken), tmp_path / "again", {})
 
 
 def test_gaps_are_filled_or_named() -> None:

@@ -11,7 +11,6 @@ from isthmus.cli.demo.script import filled
 from isthmus.cli.demo.stage import Stage
 
 PROCESS = "case-to-credit"
-_POSTING = "credit-posting"
 _PATIENCE_S = 45.0
 
 Row = Mapping[str, Any]
@@ -31,7 +30,7 @@ class Dispute:
 
 @dataclass(frozen=True)
 class Became:
-    """What became of a dispute. ``state``: credited, rejected, waiting or parked."""
+    """What became of a dispute. ``state``: credited, rejected, waiting, parked, or lost."""
 
     dispute: Dispute
     customer: str
@@ -67,8 +66,7 @@ def decide(stage: Stage, disputes: Sequence[Dispute], progress: Progress, *, all
             stage.api(f"/api/approvals/{approvals[each.ticket]}/approve", body={}, by=by)
             decided[each.ticket] = "over"
     _until_far(stage, decided, progress)
-    memos = set(stage.do(stage.script.whole["disputes"]["post"])["billing_documents"])
-    until(lambda: len(memos & _ended(stage)), len(memos), progress, _PATIENCE_S)
+    stage.do(stage.script.whole["disputes"]["post"])
 
 
 def agreed(stage: Stage, disputes: Sequence[Dispute]) -> set[str]:
@@ -91,14 +89,16 @@ def became(stage: Stage, disputes: Sequence[Dispute], books: Books) -> list[Beca
         if asked := waiting.get(each.ticket):
             words = f"waits for {asked['escalate_to'] if asked['escalated_at'] else asked['policy']} until {asked['due_at'][:10]}"
             found.append(Became(each, customer, "waiting", words, f"{stage.gateway}/console/approvals/{asked['id']}"))
-        elif run is None or run["state"] not in OVER:
-            trouble = parked.get(run["id"]) if run else None
+        elif run is None:
+            found.append(Became(each, customer, "lost", "nobody has taken it up"))
+        elif run["state"] not in OVER:
+            trouble = parked.get(run["id"])
             words = f"parked: {trouble['title']}" if trouble else _waits(stage, each, run)
             found.append(Became(each, customer, "parked" if trouble else "waiting", words))
         elif words := credits.get(each.ticket, ""):
             found.append(Became(each, customer, "credited", words))
         else:
-            found.append(Became(each, customer, "rejected", f"rejected: {_last_word(stage, each)}"))
+            found.append(Became(each, customer, "rejected", f"{_last_word(stage, each)}"))
     return found
 
 
@@ -168,8 +168,8 @@ def _wait(stage: Stage, run: Row) -> Row | None:
     return next((step for step in reversed(steps) if step["kind"] == "wait" and step["due_at"]), None)
 
 
-def _waits(stage: Stage, dispute: Dispute, run: Row | None) -> str:
-    step = _wait(stage, run) if run else None
+def _waits(stage: Stage, dispute: Dispute, run: Row) -> str:
+    step = _wait(stage, run)
     if step is None:
         return "not decided yet"
     return f"waits for {dispute.kind.get('waits_for', 'an answer')}; looks again at {step['due_at'][:16].replace('T', ' ')}"
@@ -195,10 +195,6 @@ def _last_word(stage: Stage, dispute: Dispute) -> str:
     said = stage.desk(stage.script.systems["support"], "show", "comment", dispute.ticket)
     words = [each["body"] for each in said if each["public"]]
     return words[-1].rpartition(": ")[2] if words else "nothing was said"
-
-
-def _ended(stage: Stage) -> set[str]:
-    return {run["key"] for run in runs(stage, _POSTING) if run["state"] in (*OVER, "parked")}
 
 
 def _ticket(approval: Row) -> str:

@@ -57,6 +57,10 @@ def look(stage: Stage, numbers: Sequence[str], mends: Sequence[Mend], disputes: 
     told = _told(stage, set(numbers))
     verdict = judge(books, waiting, asked=numbers, agreed=agreed(stage, disputes))
     outcome = Outcome(_deals(books, numbers, mends, told), verdict, disputes=became(stage, disputes, books))
+    for one in outcome.disputes:
+        if one.state == "lost":
+            verdict.lost += 1
+            verdict.findings.append(f"ticket {one.dispute.ticket} disputes invoice {one.dispute.invoice}: {one.words}")
     for run in told.values():
         outcome.repeats.update(Counter(outcome.repeats) + Counter(_rules(run)))
         outcome.repaired += sum(event["type"].startswith("isthmus.effect.repaired") for event in run["events"])

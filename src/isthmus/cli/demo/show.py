@@ -102,7 +102,8 @@ def proof(outcome: Outcome, billed: int) -> None:
     if outcome.disputes:
         states = [one.state for one in outcome.disputes]
         told = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-        say(f"  {len(states)} disputes: {told}; each credit equals its credit note and refund, once")
+        say(f"  {len(states)} disputes: {told}")
+        say(f"  {found.credited} of {states.count('credited')} credits equal their credit notes and refunds, once each")
     if found.parked:
         say(f"  {found.parked} parked, each with a reason and a remedy")
     met = ", ".join(f"{count} × {kind.replace('_', ' ')}" for kind, count in outcome.faults.items())

@@ -61,7 +61,7 @@ def standing(script: Script, folder: Path, cwd: Path, seed: int, port: int, gate
     if folder.exists():
         shutil.rmtree(folder)
     keys = {name: secrets.token_urlsafe(24) for name in script.whole["people"]}
-    landscape = _landscape(script, folder, keys)
+    landscape = write_landscape_of(script, folder, keys)
     with ExitStack() as ending:
         facts = _started(ending, folder, cwd, "sandbox", ["--port", str(port), "--seed", str(seed)], {})
         vendors = facts["vendors"]
@@ -74,14 +74,15 @@ def standing(script: Script, folder: Path, cwd: Path, seed: int, port: int, gate
         yield stage
 
 
-def _landscape(script: Script, folder: Path, keys: Mapping[str, str]) -> Path:
+def write_landscape_of(script: Script, folder: Path, keys: Mapping[str, str]) -> Path:
+    """What ``isthmus init`` writes, with the people of the script. Raises ValueError where a change finds no place."""
     from isthmus.catalogue.registry import registry
     from isthmus.cli.init import write_landscape
     from isthmus.governance.access import key_hash
 
     known, landscape = registry(), (folder / "sonnwerk").resolve()
     write_landscape(landscape, known.blueprints["quote_to_cash"], known)
-    facts = {"visitor": _VISITOR, "hash": {name: key_hash(key) for name, key in keys.items()}}
+    facts = {"hash": {name: key_hash(key) for name, key in keys.items()}}
     for change in script.whole["landscape"]:
         file = landscape / change["in"]
         before, says, after = file.read_text("utf-8").partition(change["says"])
