@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -228,9 +229,10 @@ def test_a_thousand_waiting_runs_cost_nothing_and_go_on_with_the_changed_process
         assert len(place.world.things("coin")) == 3
 
 
-def _multiply(place: Place, most: int) -> None:
-    """Copies of the one run with its wait and its approval, under other subjects."""
-    for table, columns in (("run", "id subject business_key input"), ("history", "run_id"), ("approval", "id run_id")):
+def _multiply(place: Place, most: int, more: Sequence[tuple[str, str]] = ()) -> None:
+    """Copies of the one run with its waits and approvals, under other subjects; ``more``: tables and their columns."""
+    tables = (("run", "id subject business_key input"), ("history", "run_id"), ("approval", "id run_id"), *more)
+    for table, columns in tables:
         names = [row["name"] for row in place.sql(f"SELECT name FROM pragma_table_info('{table}')")]
         chosen = ", ".join(
             f"replace({name}, 'A1', 'A1x' || n.value)" if name in columns.split() else f"r.{name}" for name in names

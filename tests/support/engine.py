@@ -382,9 +382,14 @@ def kill_everywhere(
     *,
     database: str = "sqlite",
     only: Callable[[int], bool] = lambda number: True,
+    made: Callable[[], Place] | None = None,
 ) -> int:
-    """Play once to count the points, then once for each with a death there, and audit; how many were visited."""
-    with Place(database) as place:
+    """Play once to count the points, then once for each with a death there, and audit; how many were visited.
+
+    ``made``: another place than one with toys.
+    """
+    made = made or (lambda: Place(database))
+    with made() as place:
         prepare(place)
         points = Points()
         assert place.live(points)
@@ -394,7 +399,7 @@ def kill_everywhere(
         if not only(number):
             continue
         visited += 1
-        with Place(database) as place:
+        with made() as place:
             prepare(place)
             died = Points(number)
             alive = place.live(died)
