@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import experience, translate
+from benchmarks import console, experience, translate
 from benchmarks.enterprise import CUSTOMERS
 from benchmarks.measuring import (
     LANDSCAPE,
@@ -299,6 +299,7 @@ ROWS = (
     Row(
         "experience", "the support desk in one call, warm", 20.0, 100.0, "× the calls it replaces", experience.one_call
     ),
+    Row("console", "the console's slowest page, 100,000 runs", 2.0, 1.2, "× with 1,000", console.pages, at_most=True),
     Row("memory", "idle memory of serve", 120.0, 90.0, "MB", idle_memory, at_most=True),
     Row("help", "isthmus --help", 20.0, 12.0, "× python -c pass", help_answers, at_most=True),
 )

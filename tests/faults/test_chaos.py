@@ -191,6 +191,14 @@ def test_a_second_one_counts_as_ours_once_it_was_reversed_and_lives_no_more() ->
     assert not audit.trace({}, {"erp": [ORDER, {**second, "living": False}]}, [EFFECT]).hold
 
 
+def test_a_second_one_that_lost_its_key_is_known_by_who_retired_it() -> None:
+    retired = {**EFFECT, "key": "erp.retire/c1", "operation": "retire_customer", "reference_id": "17"}
+    customer = {"kind": "customer", "id": "17", "key": "", "living": False}
+    assert audit.trace({}, {"erp": [customer]}, [retired]).hold
+    assert not audit.trace({}, {"erp": [{**customer, "living": True}]}, [retired]).hold
+    assert not audit.trace({}, {"erp": [{**customer, "id": "18"}]}, [retired]).hold
+
+
 def test_what_stood_there_before_is_not_ours() -> None:
     assert audit.trace({"erp": [ORDER]}, {"erp": [ORDER]}, []).traced == 0
 

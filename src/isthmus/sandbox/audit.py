@@ -46,7 +46,7 @@ def trace(before: Mapping[str, Sequence[Row]], after: Mapping[str, Sequence[Row]
         for row in after.get(role, ()):
             if row["kind"] != kind or _identity(row) in there:
                 continue
-            if made.knows(operations, row):
+            if made.knows(role, operations, row):
                 found.traced += 1
             else:
                 found.unasked += 1
@@ -89,18 +89,24 @@ class _References:
     def __init__(self, effects: Iterable[Row]) -> None:
         self._ids: set[tuple[str, str]] = set()
         self._keys: set[tuple[str, str]] = set()
+        #: role and id of all that was made or undone
+        self._met: set[tuple[str, str]] = set()
         for row in effects:
             operation = f"{row['role']}.{row['operation']}"
             if row["reference_id"] and not row["part"]:
                 self._ids.add((operation, str(row["reference_id"])))
+                self._met.add((row["role"], str(row["reference_id"])))
             if row["state"] in ("done", "undone") and row["rule"] == "repaired":
                 self._keys.add((operation, str(row["business_key"])))
 
-    def knows(self, operations: Sequence[str], row: Row) -> bool:
-        """Made and recorded by an effect; or a second one that was reversed and lives no more."""
+    def knows(self, role: str, operations: Sequence[str], row: Row) -> bool:
+        """Made and recorded by an effect; or a second one that was reversed and lives no more, which may cost its key."""
         if any((operation, str(row["id"])) in self._ids for operation in operations):
             return True
-        return not row.get("living", True) and any((o, str(row.get("key"))) in self._keys for o in operations)
+        reversed_ = (role, str(row["id"])) in self._met or any(
+            (o, str(row.get("key"))) in self._keys for o in operations
+        )
+        return reversed_ and not row.get("living", True)
 
 
 def _people(before: Mapping[str, Sequence[Row]], after: Mapping[str, Sequence[Row]], found: Traces) -> None:

@@ -24,7 +24,7 @@ service_level = Table(
     _text("state"),  # open, met, missed, withdrawn
     Index("service_level_open", "level", "about", **where("ended_at IS NULL")),
     Index("service_level_run", "run_id", **where("ended_at IS NULL")),
-    Index("service_level_ended", "ended_at"),
+    Index("service_level_ended", "ended_at", "level", "state"),  # covers what the day counts
 )
 
 alert = Table(

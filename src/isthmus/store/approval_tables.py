@@ -41,6 +41,7 @@ approval = Table(
     _text("comment", null=True),
     Index("approval_state", "state", "requested_at"),
     Index("approval_run", "run_id"),
+    Index("approval_decided", "decided_at", **_where("decided_at IS NOT NULL")),
     Index("approval_remind", "remind_at", **_where("state = 'requested' AND remind_at IS NOT NULL")),
     Index("approval_escalate", "escalate_at", **_where("state = 'requested' AND escalate_at IS NOT NULL")),
 )

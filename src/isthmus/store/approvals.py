@@ -105,6 +105,13 @@ def list_approvals(tx: Transaction, state: str | None = "requested", limit: int 
     )
 
 
+def list_decided(tx: Transaction, limit: int) -> list[Row]:
+    """Approvals that have ended in any way, the newest first."""
+    return tx.rows(
+        "SELECT * FROM approval WHERE decided_at IS NOT NULL ORDER BY decided_at DESC LIMIT :limit", {"limit": limit}
+    )
+
+
 def withdraw(tx: Transaction, run_id: str, now: str) -> None:
     """Withdraw what a run still asks (it was cancelled)."""
     tx.run(

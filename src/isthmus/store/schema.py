@@ -95,7 +95,9 @@ run = Table(
     Index("run_key", "business_key"),
     Index("run_updated", "updated_at"),
     Index("run_amount", "amount"),
-    Index("run_customer", text("lower(customer)")),
+    # by bytes, so that the beginning of a name is a range of it
+    Index("run_customer", text("lower(customer)")).ddl_if(dialect="sqlite"),
+    Index("run_customer_c", text('lower(customer) COLLATE "C"')).ddl_if(dialect="postgresql"),
 )
 
 release = Table(

@@ -21,7 +21,7 @@ _PARKED = "isthmus.run.parked.v1"
 
 @dataclass(frozen=True)
 class Measured:
-    """One level: open promises by state, those that ended in the time looked at, and how long they took (seconds)."""
+    """One level: open promises by state, those that ended in the time looked at, and how long the newest took (seconds)."""
 
     level: str
     on_time: int
@@ -54,17 +54,19 @@ def about(event: Row) -> str:
     return str(key).partition("~")[0].partition(":")[0]
 
 
-def measure(tx: Transaction, levels: Mapping[str, ServiceLevel], now: datetime, over: timedelta) -> list[Measured]:
-    """How each level stands now, and how it was kept over the last hours or days."""
+def measure(
+    tx: Transaction, levels: Mapping[str, ServiceLevel], now: datetime, over: timedelta, *, newest: int = 10_000
+) -> list[Measured]:
+    """How each level stands now, and how it was kept over the last hours or days; how long the ``newest`` took."""
     since = instant(now - over)
     counted: dict[tuple[str, str], int] = {
         (row["level"], row["state"]): row["n"] for row in service_levels.counts(tx, since, instant(now))
     }
-    stuck = [row for row in service_levels.troubled(tx, instant(now)) if row["due_at"] >= instant(now)]
+    stuck = service_levels.at_risk(tx, instant(now))
     found = []
     for name in levels:
-        took = sorted(_seconds(row) for row in service_levels.spans(tx, name, since))
-        at_risk = sum(row["level"] == name for row in stuck)
+        took = sorted(_seconds(row) for row in service_levels.spans(tx, name, since, newest))
+        at_risk = stuck.get(name, 0)
         found.append(
             Measured(
                 level=name,

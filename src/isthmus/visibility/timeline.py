@@ -88,11 +88,13 @@ def found_by(tx: Transaction, text: str, limit: int) -> list[Row]:
 
     Every question is answered by an index, so it costs the same however many runs there are.
     """
+    found = {row["id"]: row for row in runs.by_words(tx, text, limit)}
     ids = {row["run_id"] for row in effects.by_reference(tx, text)}
     for link in references.find_anywhere(tx, text):
         for other in references.elsewhere(tx, link["canonical_id"]):
             ids |= {row["run_id"] for row in effects.by_reference(tx, other["id"])}
-    found = {row["id"]: row for row in runs.by_words(tx, text, limit)}
+            subject = f"{other['connection']}/{other['type']}/{other['id']}"
+            found |= {row["id"]: row for row in runs.about(tx, subject)}
     for run_id in ids - set(found):
         if (run := runs.get_run(tx, run_id)) is not None:
             found[run_id] = run

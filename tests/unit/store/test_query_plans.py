@@ -9,11 +9,24 @@ import pytest
 from tests.support.engine import Place
 
 from isthmus.orchestration.dispatch import _anything
-from isthmus.store import effects, exceptions, messages, runs, waits, workers
+from isthmus.store import (
+    approvals,
+    audit,
+    effects,
+    exceptions,
+    messages,
+    runs,
+    service_levels,
+    tallies,
+    waits,
+    workers,
+)
 from isthmus.store.store import Store
 from isthmus.store.transaction import Transaction
+from isthmus.visibility.timeline import found_by
 
-LARGE = {"message", "run", "effect", "history", "journal", "attempt", "late_answer", "cross_reference", "awaited"}
+LARGE = {"message", "run", "effect", "history", "journal", "attempt", "late_answer", "cross_reference", "awaited", "exception",
+         "approval", "service_level", "audit", "tally"}  # fmt: skip
 NOW = "2026-01-01T00:00:00.000000Z"
 ASKED = {
     "claim": lambda tx: messages.claim_messages(tx, most=5, plan=lambda _: [], release="r", now=NOW),
@@ -30,6 +43,22 @@ ASKED = {
     "end of parts": lambda tx: effects.end_parts(tx, "k", {"doubt": 0}),
     "late answers": lambda tx: effects.compared(tx, "k", NOW),
     "wake who waits": lambda tx: waits.tell(tx, "e", "a", NOW),
+    "found by words": lambda tx: runs.by_words(tx, "1,000.00", 50),
+    "found by id": lambda tx: found_by(tx, "4500001", 50),
+    "runs": lambda tx: runs.list_runs(tx, state=None, process="p", text=None, limit=50, before=NOW),
+    "runs by state": lambda tx: runs.list_runs(tx, state="done", process=None, text=None, limit=50, before=None),
+    "open runs": runs.open_counts,
+    "groups": exceptions.open_groups,
+    "equal ones": lambda tx: exceptions.count_open(tx, "g"),
+    "ended exceptions": lambda tx: exceptions.list_exceptions(tx, state="ended", unit="u"),
+    "decided": lambda tx: approvals.list_decided(tx, 50),
+    "the day": lambda tx: (
+        service_levels.at_risk(tx, NOW),
+        service_levels.counts(tx, NOW, NOW),
+        service_levels.spans(tx, "l", NOW, 9),
+        tallies.since(tx, NOW),
+    ),
+    "audit": lambda tx: audit.lines(tx, "EX-7"),
     "next generation": lambda tx: runs._next_generation(tx, "r", NOW),
 }
 
@@ -59,7 +88,8 @@ def test_no_scan_on_sqlite(name: str) -> None:
     scans = [
         plan for plan in tx.plans if re.match(r"SCAN \w+", plan) and "USING" not in plan and "CONSTANT" not in plan
     ]
-    aliases = {"m": "message", "e": "message", "r": "run", "a": "awaited", "o": "run", "n": "run"}
+    scans += [plan for plan in tx.plans if name == "the day" and plan.startswith("SCAN ")]
+    aliases = {"m": "message", "e": "message", "r": "run", "a": "awaited", "o": "run", "n": "run", "s": "service_level"}
     assert [plan for plan in scans if aliases.get(plan.split()[1], plan.split()[1]) in LARGE] == []
     assert tx.plans
 

@@ -11,6 +11,8 @@ from isthmus.store import approvals
 from isthmus.store.clock import instant
 from isthmus.store.transaction import Row, Transaction
 
+PAGE = 50
+
 
 async def inbox(request: Request, desk: Desk) -> Response:
     """What waits for whoever is looking, then for others; or what was decided."""
@@ -19,11 +21,10 @@ async def inbox(request: Request, desk: Desk) -> Response:
 
     def work(tx: Transaction) -> tuple[list[Row], list[Row]]:
         if decided:
-            rows = approvals.list_approvals(tx, None, 200)
-            return [], [approval.shown(tx, row) for row in rows if row["state"] != "requested"]
+            return [], [approval.shown(tx, row) for row in approvals.list_decided(tx, PAGE)]
         mine = approval.inbox(tx, name)
         ids = {row["id"] for row in mine}
-        return mine, [row for row in approval.inbox(tx) if row["id"] not in ids]
+        return mine[:PAGE], [row for row in approval.inbox(tx, limit=PAGE) if row["id"] not in ids]
 
     mine, others = await desk.store.read(work)
     facts = {"mine": mine, "others": others, "decided": decided, "now": instant(desk.store.clock())}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -73,7 +74,7 @@ async def _edit(request: Request, desk: Desk, rows: list[Row], run: Row, key: st
 def editor(run: Row | None) -> list[dict[str, Any]]:
     """The fields of a run's payload by part (``lines[0]``): path, value and what the schema says of each."""
     payload = json.loads(run["input"]) if run and run["input"] else None
-    told, parts = _help(run or {}), defaultdict(list)
+    told, parts = _help(_word(run or {})), defaultdict(list)
     for path, value in _leaves(payload):
         head, _, rest = path.partition(".")
         about = told.get("".join("[]" if each.isdigit() else each for each in _split(path)))
@@ -136,9 +137,10 @@ def _wrong(run: Row, payload: Any) -> str | None:
     return None
 
 
-def _help(run: Mapping[str, Any]) -> dict[str, str]:
-    """What the schema says of each field of the payload, by its path without places."""
-    if not (word := _word(run)):
+@cache
+def _help(word: str) -> dict[str, str]:
+    """What the schema of a canonical object says of each field, by its path without places."""
+    if not word:
         return {}
     found = schema(word)
     return dict(_described(found, found, "", 0))

@@ -42,7 +42,7 @@ async def today(request: Request, desk: Desk) -> Response:
             "groups": groups[:8],
             "exceptions": sum(group["count"] for group in groups),
             "at_risk": _money(groups),
-            "levels": measure(tx, release.service_levels, now, timedelta(hours=HOURS)),
+            "levels": measure(tx, release.service_levels, now, timedelta(hours=HOURS), newest=0),
             "alerts": service_levels.open_alerts(tx),
             "connections": _health(tx, desk, now),
             "workers": len(workers.living(tx)),
