@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 from isthmus.store.runs import hand_back
+from isthmus.store import polls
 from isthmus.store.transaction import Row, Transaction
 
 #: the mark: when the copy was made, in a row of its own
@@ -32,7 +33,7 @@ def begin_in_copy(tx: Transaction, now: str) -> int | None:
         return None
     for row in tx.rows("SELECT DISTINCT owner FROM run WHERE owner IS NOT NULL"):
         hand_back(tx, row["owner"], now)
-    tx.run("UPDATE cursor SET held_until = NULL")
+    polls.free_all(tx)
     tx.run("UPDATE worker SET expires_at = 0, holder = NULL")
     return begin(tx, now)
 

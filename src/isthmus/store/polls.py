@@ -84,6 +84,11 @@ def let_go(tx: Transaction, connection: str, channel: str, holder: str) -> None:
     )
 
 
+def free_all(tx: Transaction) -> None:
+    """Give every lease back: nobody who held one is here any more."""
+    tx.run("UPDATE cursor SET held_until = NULL")
+
+
 def count_poll(tx: Transaction, *, connection: str, channel: str, day: str, failed: bool, new: int) -> bool:
     """Add a poll to its day; whether it is the day's first."""
     row = {"connection": connection, "channel": channel, "day": day}
