@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 
-from isthmus.store.runs import hand_back
 from isthmus.store import polls
+from isthmus.store.runs import hand_back
 from isthmus.store.transaction import Row, Transaction
 
 #: the mark: when the copy was made, in a row of its own
