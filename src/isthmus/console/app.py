@@ -51,6 +51,8 @@ def create_console(engine: Engine, wake: Callable[[], None], *, anonymous: str |
     routes = [
         Mount("/static", StaticFiles(directory=_HERE / "static")),
         Route("/sign-in", doors.sign_in(desk), methods=["GET", "POST"]),
+        Route("/oidc/sign-in", doors.to_provider(desk), methods=["GET"]),
+        Route("/oidc/back", doors.from_provider(desk), methods=["GET"]),
         Route("/sign-out", doors.sign_out(desk), methods=["POST"]),
         get("/", today.today),
         get("/live", live),

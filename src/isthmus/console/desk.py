@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from isthmus.console.drawing import environment
+from isthmus.console.oidc import Provider
 from isthmus.governance import people
 from isthmus.governance.access import SCOPES
 from isthmus.governance.people import Visitor
+from isthmus.landscape.secrets import resolve
 from isthmus.orchestration.engine import Engine
 
 COOKIE = "isthmus_session"
@@ -36,6 +38,25 @@ class Desk:
         self.engine, self.store, self.wake, self.root = engine, engine.store, wake, root
         self._anonymous, self._token = anonymous, secrets.token_urlsafe(24)
         self._templates = environment(root, engine.release)
+        self.local_people, self.provider = engine.release.local_people, self._provider()
+
+    def _provider(self) -> Provider | None:
+        release = self.engine.release
+        oidc = release.oidc
+        if oidc is None:
+            return None
+        written, setting = oidc.client_secret, "console.oidc.client_secret"
+        return Provider(
+            oidc, lambda: written and resolve(written, setting=setting, folder=release.folder), self.store.clock
+        )
+
+    def outside(self, request: Request, path: str) -> str:
+        """The whole address of a page, as browsers reach it: by ``console_url``, else as this request came."""
+        written = self.engine.release.environment.console_url
+        if written is None:
+            return str(request.base_url.replace(path=self.root, query="")) + path
+        folder = self.engine.release.folder
+        return resolve(written, setting="environments.console_url", folder=folder).rstrip("/") + path
 
     def url(self, path: str, /, **query: Any) -> str:
         """An address in the console."""

@@ -30,6 +30,7 @@ from isthmus.landscape.release import (
     Desk,
     Environment,
     Holder,
+    Oidc,
     ProcessPlan,
     Quiet,
     Release,
@@ -69,6 +70,8 @@ def compiled(folder: Path, environment: str, registry: Registry | None) -> Relea
         rules={name: _rule(name, document) for name, document in landscape.rules.items()},
         retention={kind: read_duration(keep) for kind, keep in shape.retention.model_dump().items() if keep},
         audit=_audit(shape),
+        oidc=_oidc(shape),
+        local_people=shape.console.local,
     )
 
 
@@ -191,6 +194,11 @@ def _audit(shape: LandscapeShape) -> AuditPlan | None:
         return None
     places = (each for entry in shape.audit.publish for each in entry.model_dump(exclude_none=True).items())
     return AuditPlan(shape.audit.key, tuple(places))
+
+
+def _oidc(shape: LandscapeShape) -> Oidc | None:
+    entry = shape.console.oidc
+    return Oidc(**{**entry.model_dump(), "scopes": tuple(entry.scopes)}) if entry else None
 
 
 def _rule(name: str, document: Document) -> Rule:

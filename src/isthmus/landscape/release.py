@@ -139,6 +139,19 @@ class AuditPlan:
 
 
 @dataclass(frozen=True)
+class Oidc:
+    """Where people sign in to the console, and which value of a claim gives which access role."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None
+    scopes: tuple[str, ...]
+    name_claim: str
+    roles_claim: str
+    roles: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Environment:
     """Where the landscape runs. Values may be references."""
 
@@ -167,6 +180,9 @@ class Release:
     #: kind of data → how long its contents are kept; for ever where it is not named
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     audit: AuditPlan | None = None
+    oidc: Oidc | None = None
+    #: whether people may sign in to the console by password
+    local_people: bool = True
     _compiled: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def operation(self, unit: str, role: str, name: str) -> tuple[ConnectionPlan, Operation]:

@@ -190,6 +190,31 @@ class AuditShape(_Shape):
     publish: list[PublishShape] = Field(min_length=1)
 
 
+class OidcShape(_Shape):
+    """People sign in to the console at a provider of OpenID Connect. Its redirect address is …/console/oidc/back."""
+
+    issuer: Url = Field(description="as it stands in its tokens; https, or on this machine")
+    client_id: str = Field(min_length=1)
+    client_secret: str | None = Field(
+        None, pattern=r"^(env:[A-Za-z_]\w*|file:\S+)$", description="env:NAME or file:secrets/name; none: PKCE alone"
+    )
+    scopes: list[str] = Field(default_factory=lambda: ["openid", "profile", "email"])
+    name_claim: str = Field(
+        "email", description="what the audit calls somebody; nobody may be able to choose it freely"
+    )
+    roles_claim: str = Field("groups", description="whose values give access roles")
+    roles: dict[str, Literal["viewer", "operator", "approver", "admin"]] = Field(
+        min_length=1, description="value of the claim → access role"
+    )
+
+
+class ConsoleShape(_Shape):
+    """Who may sign in to the console."""
+
+    local: bool = Field(True, description="whether people of isthmus people may sign in by password")
+    oidc: OidcShape | None = None
+
+
 class LandscapeShape(_Shape):
     """A company's landscape."""
 
@@ -210,3 +235,4 @@ class LandscapeShape(_Shape):
     access: dict[str, AccessShape] = Field(default_factory=dict, json_schema_extra=_keys(_NAME, _NAME_WORDS))
     retention: RetentionShape = RetentionShape()
     audit: AuditShape | None = None
+    console: ConsoleShape = ConsoleShape()

@@ -65,7 +65,9 @@ def _declared_secret(landscape: Landscape, path: Path) -> bool:
 
 
 def _declared(landscape: Landscape, path: Path) -> bool:
-    """A setting that the connector knows and does not call secret, such as a client id."""
+    """What is known and not secret, such as a client id."""
+    if path == ("console", "oidc", "client_id"):
+        return True
     if len(path) != 4 or path[0] != "connections" or path[2] != "settings":
         return False
     schema = landscape.settings_schema(str(path[1]))
